@@ -1,0 +1,4 @@
+"""What the programs of SegWatch tell each other: the contract, and the statistics both sides must agree on.
+
+`shared` imports nothing of ours and nothing heavy: the standard library, numpy, pydantic and structlog.
+"""
