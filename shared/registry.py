@@ -4,11 +4,16 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from typing import Generic, TypeVar
 
 from shared.errors import UnknownName
 
 
-class Registry[T]:
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Registry(Generic[T]):
     """A dictionary that is filled by decorators and answers a wrong name with the nearest right one.
 
     Example:
@@ -26,7 +31,7 @@ class Registry[T]:
         self.kind = kind
         self._things: dict[str, T] = {}
 
-    def register[U](self, name: str) -> Callable[[U], U]:
+    def register(self, name: str) -> Callable[[U], U]:
         """Put the decorated class, function or value under `name`; the same name twice is a mistake."""
 
         def put(thing: U) -> U:

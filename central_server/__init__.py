@@ -1,0 +1,1 @@
+"""The central server: reports in; drift, rates and alerts out."""

@@ -1,0 +1,1 @@
+"""The program that runs at a hospital: it segments, scores, watches for change, and sends only aggregates."""

@@ -1,0 +1,41 @@
+"""What can go wrong in the science.
+
+    MonitoringError
+    └── AnalysisError
+        ├── GeometryMismatch     two arrays that should share a grid do not
+        ├── InvalidVolume        an array that cannot be a volume: not 3-D, not finite, empty, impossible spacing
+        ├── NotFittedError       `score` before `fit`
+        ├── FeatureShapeError    features of another dimension than the fitted ones
+        ├── TooFewCases          a fit was asked for with too few cases
+        └── ModelMismatch        a model folder is damaged, or its parts do not belong together
+"""
+
+from shared.errors import MonitoringError
+
+
+class AnalysisError(MonitoringError):
+    """Base of all errors of the science."""
+
+
+class GeometryMismatch(AnalysisError, ValueError):
+    """Two arrays that should lie on one grid do not."""
+
+
+class InvalidVolume(AnalysisError, ValueError):
+    """An array that cannot be a volume."""
+
+
+class NotFittedError(AnalysisError, RuntimeError):
+    """A score was asked for before its reference was fitted."""
+
+
+class FeatureShapeError(AnalysisError, ValueError):
+    """Features have another dimension than those the reference was fitted on."""
+
+
+class TooFewCases(AnalysisError, ValueError):
+    """A fit was asked for with fewer cases than it can stand on."""
+
+
+class ModelMismatch(AnalysisError, ValueError):
+    """A model folder is damaged, or its parts do not belong together."""
