@@ -25,6 +25,7 @@ class Quantity:
         version: raised when the definition changes; values of two versions are never compared.
         cuts: 31 strictly increasing finite numbers. Bin i holds cuts[i-1] <= x < cuts[i]; the ends are open.
         label: what a person reads on a chart.
+        monitored: whether it is watched for drift and summarised in reports.
 
     Raises:
         ValueError: the cuts are not 31 increasing finite numbers, or the range is empty.
@@ -38,6 +39,7 @@ class Quantity:
     version: int
     cuts: tuple[float, ...]
     label: str
+    monitored: bool = True
 
     def __post_init__(self) -> None:
         if len(self.cuts) != CUT_COUNT or not all(map(math.isfinite, self.cuts)):

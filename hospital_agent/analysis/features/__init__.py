@@ -21,4 +21,4 @@ class Feature(Protocol):
         ...
 
 
-features: Registry[Feature] = Registry("feature")
+features: Registry[type[Feature]] = Registry("feature")

@@ -20,7 +20,8 @@ State = Mapping[str, NDArray[np.float64] | NDArray[np.float32]]
 class OodScore(Protocol):
     """A scalar of a segmentation's features against a fitted model reference; higher is more unusual."""
 
-    quantity: Quantity
+    quantity: Quantity  # the raw score, kept at the site: monitored=False
+    wire_quantity: Quantity  # "<name>_log10": log10(score / validation median), what drift looks at and what is sent
 
     def compute(self, segmentation: Segmentation) -> float | None:
         """The value, or None where it is undefined (no features: a supplied mask)."""

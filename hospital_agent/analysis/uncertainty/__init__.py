@@ -17,4 +17,4 @@ class UncertaintyScore(Protocol):
         ...
 
 
-uncertainty_scores: Registry[UncertaintyScore] = Registry("uncertainty score")
+uncertainty_scores: Registry[type[UncertaintyScore]] = Registry("uncertainty score")
