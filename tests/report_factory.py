@@ -78,7 +78,7 @@ STREAMS = (
     ),
     Stream(
         _quantity(
-            "mahalanobis_log10", "log10", "higher_is_worse", (-3, 6), linear_cuts(-1, 2), label="Distance from training",
+            "mahalanobis_log10", "log10", "higher_is_worse", (-3, 6), linear_cuts(-1, 2), label="Distance to training",
         ),
         0.05, 0.12,
     ),
