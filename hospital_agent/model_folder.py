@@ -1,24 +1,38 @@
 """The model folder: everything that belongs to one version of a model, without a file that can run code.
 
-    manifest.json           name, version, task, working grid, tile, network shape, hashes of the other files
-    network.safetensors     weights
-    reference.safetensors   fitted OOD scores (one prefix a score)
+    manifest.json           name, version, working grid, network shape, and the hash of every other file
+    network.safetensors     weights, half precision
+    reference.safetensors   fitted OOD scores, one prefix a score
     validation.json         score -> smallest, median, largest over in-distribution validation cases
-    quality.json            the quality model, with its measured sensitivity and specificity
-    MODEL_CARD.md           for people
+    quality.json            the quality model, and how well its flag finds failures
+    MODEL_CARD.md           for people; not part of the hash
+
+The hash of a model is the hash of its manifest, which holds the hashes of the rest.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.normalise import ValidationRange
-from hospital_agent.analysis.ood import OodScore
-from hospital_agent.analysis.quality import QualityModel
+from hospital_agent.analysis.ood import OodScore, ood_scores
+from hospital_agent.analysis.quality import QualityModel, quality_models
 from hospital_agent.analysis.segmentation.base import Segmenter
 from shared.report import FlagQuality
 
+if TYPE_CHECKING:
+    from hospital_agent.analysis.segmentation.bundled import WorkingGrid
+    from hospital_agent.analysis.segmentation.unet import UNet
+
 SHIPPED_MODEL = Path(__file__).parent / "models" / "lung-lesions-v1"
+PARTS = ("network.safetensors", "reference.safetensors", "validation.json", "quality.json")
 
 
 @dataclass(frozen=True)
@@ -39,13 +53,128 @@ class LoadedModel:
 
 
 def load_model(folder: Path, *, device: str = "auto", with_network: bool = True) -> LoadedModel:
-    """Read a model folder and check the hash of every file in it.
+    """Read a model folder and check the hash of every part.
 
     Args:
         device: "auto" (CUDA when there is one), "cpu" or "cuda".
         with_network: False leaves torch alone.
 
     Raises:
-        ModelMismatch: a file is missing, damaged, or does not belong to this folder.
+        ModelMismatch: a part is missing, damaged, or does not belong to this folder.
     """
-    raise NotImplementedError
+    manifest, digest = _checked_manifest(folder)
+    try:
+        quality = _read_json(folder / "quality.json")
+        ranges = {name: ValidationRange(*triple) for name, triple in _read_json(folder / "validation.json").items()}
+        flag = quality["flag_quality"]
+        return LoadedModel(
+            name=manifest["name"],
+            version=manifest["version"],
+            hash=digest,
+            segmenter=_segmenter(folder, manifest, digest, device) if with_network else None,
+            ood=_read_reference(folder / "reference.safetensors"),
+            validation=ranges,
+            quality=quality_models.load("hospital_agent.analysis.quality")
+            .get(quality["kind"])
+            .from_json(quality["model"]),
+            flag_quality=None if flag is None else FlagQuality.model_validate(flag),
+        )
+    except (KeyError, TypeError) as problem:
+        raise ModelMismatch(f"The model folder '{folder.name}' lacks something its manifest promises.") from problem
+
+
+def save_model(
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    network: "UNet",
+    grid: "WorkingGrid",
+    ood: Mapping[str, OodScore],
+    validation: Mapping[str, ValidationRange],
+    quality_kind: str,
+    quality: Mapping[str, Any],
+    flag_quality: FlagQuality | None,
+    made_from: Mapping[str, Any],
+) -> str:
+    """Write a model folder; `made_from` says how it was trained. Returns the hash of the model."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {key: value.detach().cpu().half().numpy() for key, value in network.state_dict().items()}
+    save_file(weights, folder / "network.safetensors")
+    fitted = {f"{score}.{key}": np.ascontiguousarray(a) for score, fit in ood.items() for key, a in fit.state().items()}
+    save_file(fitted, folder / "reference.safetensors")
+    _write_json(folder / "validation.json", {key: [r.low, r.median, r.high] for key, r in validation.items()})
+    told = None if flag_quality is None else flag_quality.model_dump()
+    _write_json(folder / "quality.json", {"kind": quality_kind, "model": quality, "flag_quality": told})
+    manifest = {
+        "name": name,
+        "version": version,
+        "backend": "bundled",
+        "network": asdict(network.shape),
+        "grid": asdict(grid),
+        "made_from": made_from,
+        "files": {part: _sha256(folder / part) for part in PARTS},
+    }
+    _write_json(folder / "manifest.json", manifest)
+    return _sha256(folder / "manifest.json")
+
+
+def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise ModelMismatch(f"'{folder.name}' is not a model folder: it holds no manifest.json.")
+    manifest = _read_json(path)
+    for part in PARTS:
+        if not (folder / part).is_file():
+            raise ModelMismatch(f"The model folder '{folder.name}' lacks {part}.")
+        if _sha256(folder / part) != manifest.get("files", {}).get(part):
+            raise ModelMismatch(f"{part} in '{folder.name}' is not the file that belongs to this model.")
+    return manifest, _sha256(path)
+
+
+def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str) -> Segmenter:
+    from safetensors.torch import load_file
+
+    from hospital_agent.analysis.segmentation.bundled import BundledSegmenter, WorkingGrid
+    from hospital_agent.analysis.segmentation.unet import UNet, UNetShape
+
+    told = manifest["network"]
+    network = UNet(UNetShape(tuple(told["channels"]), told["classes"], told["dropout"]))
+    try:
+        network.load_state_dict({key: value.float() for key, value in load_file(folder / "network.safetensors").items()})
+    except RuntimeError as problem:
+        raise ModelMismatch(f"The weights in '{folder.name}' do not fit the network its manifest describes.") from problem
+    grid = manifest["grid"]
+    working = WorkingGrid(tuple(grid["spacing_mm"]), tuple(grid["tile"]), grid["low_hu"], grid["high_hu"])
+    return BundledSegmenter(network, working, version=manifest["version"], model_hash=digest, device=device)
+
+
+def _read_reference(path: Path) -> dict[str, OodScore]:
+    from safetensors.numpy import load_file
+
+    ood_scores.load("hospital_agent.analysis.ood")
+    states: dict[str, dict[str, NDArray[Any]]] = {}
+    for key, array in load_file(path).items():
+        score, _, rest = key.partition(".")
+        states.setdefault(score, {})[rest] = array
+    return {score: ood_scores.get(score).from_state(state) for score, state in states.items()}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ModelMismatch(f"{path.name} in '{path.parent.name}' is not JSON.") from problem
+    if not isinstance(told, dict):
+        raise ModelMismatch(f"{path.name} in '{path.parent.name}' does not hold an object.")
+    return told
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

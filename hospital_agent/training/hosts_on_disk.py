@@ -1,0 +1,51 @@
+"""Chest CT on disk as hosts: which volumes may be trained on, whom they show, and their lungs."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from hospital_agent.analysis.imaging.lungs import lung_backends
+from hospital_agent.analysis.imaging.volume import Volume
+from hospital_agent.ingest.nifti import read_nifti
+from hospital_agent.simulation.hosts import Host, real_host
+
+# Volumes of the development data whose licence lets their derivatives be shipped (LIDC CC BY 3.0, Lung-PET-CT-Dx
+# CC BY 4.0), and the patient each shows. RICORD is CC BY-NC: never a source of shipped weights.
+SHIPPABLE: dict[str, str] = {
+    "lidc0001": "lidc0001",
+    "lidc0003": "lidc0003",
+    "lungdx_A0001_kB": "lungdx_A0001",
+    "lungdx_A0001_kL": "lungdx_A0001",
+    "lungdx_A0002_B40f": "lungdx_A0002",
+}
+
+
+def shippable_hosts(data: Path) -> list[Host]:
+    """The hosts under `data` (laid out as the development data) that shipped weights may be trained on.
+
+    Raises:
+        FileNotFoundError: a volume is missing.
+    """
+    return [
+        load_host(data / "chest_ct" / f"{name}.nii.gz", patient, data / "chest_ct_nodules" / f"{name}.nii.gz")
+        for name, patient in SHIPPABLE.items()
+    ]
+
+
+def load_host(path: Path, patient: str, nodules: Path | None = None) -> Host:
+    """One NIfTI volume as a host; its own dense lesions, and nodules that readers drew, are ignored later."""
+    volume = read_nifti(path)
+    lungs = lung_backends.get("threshold")().segment(volume)
+    if lungs is None:
+        raise ValueError(f"No lungs were found in {path.name}; it cannot be a host.")
+    known = _mask_like(volume, nodules) if nodules is not None and nodules.exists() else None
+    return real_host(path.name.removesuffix(".nii.gz"), patient, volume, lungs, known)
+
+
+def _mask_like(volume: Volume, path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    image = nibabel.as_closest_canonical(nibabel.load(path))
+    array = np.asarray(image.dataobj)[::-1, ::-1].transpose(2, 1, 0) > 0
+    if array.shape != volume.shape:
+        raise ValueError(f"{path.name} does not lie on the grid of its volume.")
+    return array
