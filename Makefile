@@ -1,0 +1,64 @@
+# Everything works on a machine with Python 3.11+ and make; each target sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.made
+DEV_STAMP := .venv/.made-dev
+DATA ?=
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+
+.PHONY: help setup demo demo-check test test-slow test-data check format train clean
+help:
+	@echo "make demo         the whole product on simulated patients, until Ctrl-C   (DATA=<folder>: real CT as hosts)"
+	@echo "make test         the tests, about 5 minutes on two cores"
+	@echo "make demo-check   the demo without a person, and the proof that it did what it says"
+	@echo "make check        ruff, mypy, import contracts, compose file, Dockerfiles"
+	@echo "make test-slow    the tests that take minutes        make test-data   those on real data (SEGWATCH_DATA)"
+	@echo "make train        train the shipped model again (DATA=<folder laid out as the development data>)"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SegWatch needs Python 3.11 or newer.")'
+	@echo "==> making .venv and installing SegWatch with torch 2.13.0: some minutes the first time"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) torch==2.13.0
+	@echo "==> torch is there; now the rest"
+	@$(PIP) -e '.[agent,segmentation,central,dashboard]'
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	@echo "==> installing what the tests need"
+	@$(PIP) -e '.[agent,segmentation,central,dashboard,dev]'
+	@touch $@
+
+setup: $(DEV_STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/python -m demo run $(if $(DATA),--data "$(DATA)")
+
+demo-check: $(DEV_STAMP)
+	@$(BIN)/python -m demo check
+
+test: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-slow: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -m slow
+
+test-data: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -m data
+
+check: $(DEV_STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q tests/deployment
+
+format: $(DEV_STAMP)
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+train: $(STAMP)
+	@$(BIN)/python -m hospital_agent.training $(if $(DATA),--data "$(DATA)")
+
+clean:
+	rm -rf .venv run training-runs
