@@ -1,0 +1,155 @@
+"""Count, mean and centred outer products of rows of features: sums that add exactly over cases and over sites.
+
+Everything is computed in float64. Moments of two sets of rows add to the moments of their union (Chan, Golub and
+LeVeque 1979), so features can be streamed case by case, and sites can add theirs without sharing a row.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError, TooFewCases
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianMoments:
+    """Count, mean and centred outer products of rows of features.
+
+    The outer products are kept as a `factor` (R, D) with factor.T @ factor = scatter while there are fewer rows than
+    dimensions (R = count - 1, exactly), and as the (D, D) scatter itself from then on. Both are exact; the factor is
+    smaller. A factor can be turned back into rows, so what leaves a site is `scatter()`, never the factor.
+
+    Args:
+        count: number of rows.
+        mean: (D,) float64.
+        factor: (count - 1, D); without rows when `dense` is given.
+        dense: (D, D) scatter matrix, or None while the factor says it all.
+
+    Source:
+        Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+
+    Example:
+        >>> a, b = GaussianMoments.of([[0.0], [2.0]]), GaussianMoments.of([[4.0]])
+        >>> (a + b).count, (a + b).mean.tolist(), (a + b).scatter().round(6).tolist()
+        (3, [2.0], [[8.0]])
+    """
+
+    count: int
+    mean: Float64Array
+    factor: Float64Array
+    dense: Float64Array | None = None
+
+    @classmethod
+    def zero(cls, dimension: int) -> Self:
+        """The neutral element: no rows."""
+        return cls(0, np.zeros(dimension), np.zeros((0, dimension)))
+
+    @classmethod
+    def of(cls, rows: ArrayLike) -> Self:
+        """The moments of (N, D) rows.
+
+        Raises:
+            FeatureShapeError: not a table of rows.
+            AnalysisError: a feature is not a finite number.
+        """
+        table = feature_rows(rows)
+        count, dimension = table.shape
+        if count == 0:
+            return cls.zero(dimension)
+        mean = table.mean(axis=0)
+        centred = table - mean
+        if count > dimension:
+            return cls(count, mean, np.zeros((0, dimension)), centred.T @ centred)
+        return cls(count, mean, _contrasts(centred))
+
+    @classmethod
+    def of_batches(cls, batches: Iterable[ArrayLike]) -> "GaussianMoments":
+        """The moments of all rows of all batches, holding one batch at a time.
+
+        Raises:
+            TooFewCases: there is no batch.
+        """
+        remaining = iter(batches)
+        first = next(remaining, None)
+        if first is None:
+            raise TooFewCases("A Gaussian needs features, and there are none.")
+        total: GaussianMoments = cls.of(first)
+        for batch in remaining:
+            total = total + cls.of(batch)
+        return total
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of a row."""
+        return self.mean.size
+
+    @property
+    def total_variance(self) -> float:
+        """Trace of the covariance (divisor: count), 0 without rows."""
+        if self.count == 0:
+            return 0.0
+        if self.dense is not None:
+            return float(np.trace(self.dense)) / self.count
+        return float(np.sum(np.square(self.factor))) / self.count
+
+    def scatter(self) -> Float64Array:
+        """(D, D) sum of the outer products of the centred rows."""
+        if self.dense is not None:
+            return self.dense
+        return self.factor.T @ self.factor
+
+    def covariance(self) -> Float64Array:
+        """(D, D) covariance with divisor count, as in the paper.
+
+        Raises:
+            TooFewCases: there are no rows.
+        """
+        if self.count == 0:
+            raise TooFewCases("Without features there is no covariance.")
+        return self.scatter() / self.count
+
+    def __add__(self, other: "GaussianMoments") -> "GaussianMoments":
+        if self.dimension != other.dimension:
+            raise FeatureShapeError(f"Features of {self.dimension} and {other.dimension} numbers cannot be added.")
+        if self.count == 0 or other.count == 0:
+            return self if other.count == 0 else other
+        count = self.count + other.count
+        step = other.mean - self.mean
+        mean = self.mean + step * (other.count / count)
+        bridge = step * np.sqrt(self.count * other.count / count)
+        if count <= self.dimension:
+            return GaussianMoments(count, mean, np.vstack([self.factor, other.factor, bridge]))
+        scatter = np.outer(bridge, bridge)
+        scatter += self.scatter()
+        scatter += other.scatter()
+        return GaussianMoments(count, mean, np.zeros((0, self.dimension)), scatter)
+
+
+def _contrasts(centred: Float64Array) -> Float64Array:
+    """(N - 1, D) Helmert contrasts of N centred rows: the same outer products, one row fewer."""
+    steps = np.arange(1, centred.shape[0], dtype=np.float64)[:, None]
+    earlier = np.cumsum(centred, axis=0)[:-1]
+    contrasts: Float64Array = (earlier - steps * centred[1:]) / np.sqrt(steps * (steps + 1))
+    return contrasts
+
+
+def feature_rows(rows: ArrayLike, dimension: int | None = None) -> Float64Array:
+    """(N, D) float64 rows of finite features.
+
+    Raises:
+        FeatureShapeError: not a table, or rows of another length than `dimension`.
+        AnalysisError: a feature is not a finite number.
+    """
+    table = np.asarray(rows, dtype=np.float64)
+    if table.ndim != 2:
+        raise FeatureShapeError(f"Features are rows of numbers with two axes, not {table.ndim}.")
+    if dimension is not None and table.shape[1] != dimension:
+        raise FeatureShapeError(f"The reference has {dimension} numbers a row and these features {table.shape[1]}.")
+    if not np.isfinite(table).all():
+        raise AnalysisError("The features hold values that are not finite numbers.")
+    return table
