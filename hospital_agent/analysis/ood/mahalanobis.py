@@ -1,0 +1,142 @@
+"""Distance of a case's patches from the training patches, in units of their spread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hospital_agent.analysis.errors import GeometryMismatch, ModelMismatch
+from hospital_agent.analysis.imaging.volume import FloatArray, Shape
+from hospital_agent.analysis.ood import State, ood_scores
+from hospital_agent.analysis.ood.gaussian import Gaussian, fit_gaussian, gaussian_from_state
+from hospital_agent.analysis.ood.moments import GaussianMoments, feature_rows
+from hospital_agent.analysis.ood.patient_check import WeightChoice, choose_weight
+from hospital_agent.analysis.ood.tiles import tile_map, tile_shares, weighted_mean
+from hospital_agent.analysis.segmentation.base import Segmentation
+from shared.quantities import CUT_COUNT, Quantity, geometric_cuts
+
+# Fine around 0, where ordinary cases lie, coarser towards 75 times the ordinary distance: -0.54 ... 0 ... 1.87.
+LOG_RATIO_CUTS = tuple(round(float(0.35 * np.sinh(0.12 * (i - 10) - 0.02)), 4) for i in range(CUT_COUNT))
+
+
+@ood_scores.register("mahalanobis")
+@dataclass(frozen=True, eq=False)
+class Mahalanobis:
+    """Squared Mahalanobis distance of a case's patch features from those of the training patients.
+
+    A network that meets an unfamiliar scanner makes bottleneck features far from those it was trained on, even while
+    its softmax stays confident. Higher means more unusual. The expectation on training-like patches depends on the
+    shrinkage, so the value is read against the median of validation (`mahalanobis_log10` on the wire).
+
+    Args:
+        gaussian: over the pooled features of training patches.
+        patch_count, patient_count: how many it was fitted on. Patches overlap: the patients are the evidence.
+        weight: how the shrinkage weight was chosen.
+
+    Source:
+        González et al., MICCAI 2021, eq. 1-2 (the distance is squared there too). Differs: shrunk covariance, its
+        weight checked by leaving out patients; distances averaged by the summed weights; padding ignored.
+    """
+
+    gaussian: Gaussian
+    patch_count: int
+    patient_count: int
+    weight: WeightChoice
+
+    quantity = Quantity(
+        name="mahalanobis",
+        unit="",
+        direction="higher_is_worse",
+        low=0.0,
+        high=float("inf"),
+        version=1,
+        cuts=geometric_cuts(1.0, 1e6),
+        label="Distance from the training features",
+        monitored=False,
+    )
+    wire_quantity = Quantity(
+        name="mahalanobis_log10",
+        unit="log10 ratio",
+        direction="higher_is_worse",
+        low=-float("inf"),
+        high=float("inf"),
+        version=1,
+        cuts=LOG_RATIO_CUTS,
+        label="Distance from the training features (log10, 0 = validation median)",
+    )
+
+    @classmethod
+    def fit(cls, features: ArrayLike, patients: Sequence[str]) -> Self:
+        """The reference made from the patches of training cases.
+
+        Args:
+            features: (N, D) pooled features (`pooling.pool_patch`), all patches of all training cases.
+            patients: the patient of each row; any name that tells patients apart.
+
+        Raises:
+            FeatureShapeError: not a table of rows with one patient each.
+            TooFewCases: fewer than two different rows.
+        """
+        rows = feature_rows(features)
+        moments = GaussianMoments.of(rows)
+        choice = choose_weight(rows, patients, moments)
+        return cls(fit_gaussian(moments, choice.weight), moments.count, len(set(patients)), choice)
+
+    def distances(self, features: ArrayLike) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        """(P,) squared distance of each row of (P, D) features, >= 0.
+
+        Raises:
+            FeatureShapeError: the rows are not of the fitted dimension.
+        """
+        return self.gaussian.squared_distances(features)
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """The mean of `map` over real voxels, without building it; None where the mask came without features."""
+        patches, shape = segmentation.patches, _real_shape(segmentation)
+        if patches is None or shape is None or len(patches.features) == 0:
+            return None
+        return weighted_mean(tile_shares(patches, shape), self.distances(patches.features))
+
+    def map(self, segmentation: Segmentation) -> FloatArray | None:
+        """(Z, Y, X) float32 distances on the working grid, for display; None where there are no features."""
+        patches, shape = segmentation.patches, _real_shape(segmentation)
+        if patches is None or shape is None or len(patches.features) == 0:
+            return None
+        return tile_map(patches, self.distances(patches.features), shape)
+
+    def state(self) -> State:
+        """Everything fitted, as arrays."""
+        choice = self.weight
+        best = -1.0 if choice.best is None else choice.best
+        return {
+            **self.gaussian.state(),
+            "counts": np.array([self.patch_count, self.patient_count], dtype=np.float64),
+            "weight": np.array([choice.weight, choice.oas, best, choice.gain, choice.gain_error]),
+        }
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The fitted score again.
+
+        Raises:
+            ModelMismatch: the state lacks an array or holds one of another shape.
+        """
+        try:
+            patches, patients = (int(count) for count in state["counts"])
+            weight, oas, best, gain, error = (float(number) for number in state["weight"])
+            gaussian = gaussian_from_state(state)
+        except (KeyError, ValueError, IndexError) as problem:
+            raise ModelMismatch("The fitted state of the OOD score 'mahalanobis' is damaged.") from problem
+        return cls(gaussian, patches, patients, WeightChoice(weight, oas, None if best < 0 else best, gain, error))
+
+
+def _real_shape(segmentation: Segmentation) -> Shape | None:
+    """(Z, Y, X) of the working grid without padding."""
+    if segmentation.probability is None:
+        return None
+    if segmentation.probability.ndim != 3:
+        raise GeometryMismatch("Probabilities have three axes.")
+    z, y, x = segmentation.probability.shape
+    return z, y, x

@@ -1,0 +1,57 @@
+"""Segmentations made of given tiles: their features, their place and their weight are the test's own."""
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hospital_agent.analysis.segmentation.base import PatchFeatures, Segmentation
+
+Shape = tuple[int, int, int]
+
+
+def starts_of(shape: Shape, tile: Shape) -> NDArray[np.int64]:
+    """Evenly spaced tiles that overlap by half or more; centred, so negative, where the volume is smaller."""
+    along = []
+    for length, size in zip(shape, tile, strict=True):
+        steps = max(int(np.ceil((length - size) / (size / 2))), 0)
+        along.append([-((size - length) // 2)] if steps == 0 else np.linspace(0, length - size, steps + 1).astype(int))
+    return np.array(list(product(*along)), dtype=np.int64)
+
+
+def gaussian_importance(tile: Shape) -> NDArray[np.float32]:
+    """1 at the centre, falling off, never 0."""
+    axes = [np.exp(-0.5 * ((np.arange(n) - n // 2) / (n / 8)) ** 2) for n in tile]
+    return np.maximum(np.einsum("z,y,x->zyx", *axes), 1e-6).astype(np.float32)
+
+
+def segmentation_of(
+    probability: NDArray[np.float32] | None,
+    features: NDArray[np.floating] | None = None,
+    tile: Shape = (8, 8, 8),
+    importance: NDArray[np.float32] | None = None,
+    spacing_mm: tuple[float, float, float] = (2.0, 2.0, 2.0),
+) -> Segmentation:
+    """A segmentation whose mask lies on the working grid; `features` has one row a tile of `starts_of`."""
+    mask = np.zeros((4, 4, 4), dtype=bool) if probability is None else probability > 0.5
+    patches = None
+    if features is not None and probability is not None:
+        shape: Shape = probability.shape  # type: ignore[assignment]
+        patches = PatchFeatures(
+            features=np.asarray(features, dtype=np.float32),
+            starts=starts_of(shape, tile),
+            tile_shape=tile,
+            importance=gaussian_importance(tile) if importance is None else importance,
+            layer="encoder.bottleneck",
+        )
+    return Segmentation(
+        mask=mask,
+        probability=probability,
+        working_spacing_mm=None if probability is None else spacing_mm,
+        patches=patches,
+        backend="test",
+        model_version="0",
+        model_hash="none",
+        device="cpu",
+        passes=1,
+    )
