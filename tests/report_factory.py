@@ -379,7 +379,9 @@ class _Site:
         states = tuple(_step(detector, cases, window) for detector in self.detectors)
         told = [self.report("window", window, "all", cases, detectors=states, reviews=self.reviews(cases))]
         half = np.arange(cases.count) < (cases.count + 1) // 2
-        told += [self.report("window", window, stratum, cases.only(half)) for stratum in story.strata]
+        # A stratum with fewer than k patients is suppressed by itself, as the site's rule asks.
+        part = cases.only(half) if half.sum() >= story.k else None
+        told += [self.report("window", window, stratum, part) for stratum in story.strata]
         if not self.detectors:
             self.warm.append(cases)
             if len(self.warm) == story.warm_up:

@@ -1,0 +1,51 @@
+"""A site's and an alert's state in words, with its icon and tone: one table each, so that no page invents another."""
+
+from dataclasses import dataclass
+
+from dashboard.theme import Tone
+from shared.read_models import AlertState, Severity, SiteState
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a state is shown; the word carries the meaning, icon and tone repeat it."""
+
+    word: str
+    icon: str
+    tone: Tone
+    meaning: str = ""
+
+
+SITE_STATES: dict[SiteState, Look] = {
+    "alert": Look("Alert", "triangle", "critical", "A change has been shown; somebody must look."),
+    "silent": Look("Silent", "unplugged", "silent", "The agent no longer gives a sign of life."),
+    "never_seen": Look("Never seen", "unplugged", "silent", "Registered, but its agent has not called yet."),
+    "outdated": Look("Outdated", "update", "warning", "The agent runs a version that is too old."),
+    "no_scans": Look("No scans", "inbox", "warning", "The agent is alive, but no scans arrive."),
+    "suppressed": Look(
+        "Too few patients", "hidden", "quiet", "Windows hold fewer patients than the k rule asks."
+    ),
+    "warming_up": Look("Warming up", "hourglass", "info", "The site collects its first patients for the baseline."),
+    "ok": Look("As usual", "check", "fine", "Nothing to do."),
+}
+
+ALERT_STATES: dict[AlertState, Look] = {
+    "firing": Look("Open", "triangle", "critical"),
+    "acknowledged": Look("Acknowledged", "person", "warning"),
+    "resolved": Look("Resolved", "check", "fine"),
+}
+
+SEVERITIES: dict[Severity, Look] = {
+    "critical": Look("Critical", "triangle", "critical"),
+    "warning": Look("Warning", "triangle", "warning"),
+    "info": Look("For information", "info", "info"),
+}
+
+HEADLINE: tuple[tuple[str, str, frozenset[SiteState]], ...] = (
+    ("alerting", "Alerting", frozenset({"alert"})),
+    ("silent", "Silent", frozenset({"silent", "never_seen"})),
+    ("attention", "Need attention", frozenset({"outdated", "no_scans", "suppressed"})),
+    ("warming_up", "Warming up", frozenset({"warming_up"})),
+    ("fine", "As usual", frozenset({"ok"})),
+)
+"""The groups of the overview's headline strip: key, word, states."""
