@@ -1,1 +1,1 @@
-"""The central server: reports in; drift, rates and alerts out."""
+"""The centre: takes in the sites' reports, watches them, and answers the dashboard and other programs over REST."""

@@ -1,0 +1,11 @@
+"""How Alembic reaches the database: through the engine handed over by `central_server.database.migrate`."""
+
+from alembic import context
+
+from central_server.database.tables import Base
+
+with context.config.attributes["engine"].connect() as connection:
+    context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=False)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
