@@ -1,0 +1,153 @@
+"""One input, a folder of DICOM files or a NIfTI file, to a `Volume` in LPS and HU; or a refusal by name.
+
+`open_series` looks at headers only and says whose series it is; `read_series` reads the voxels.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hospital_agent.analysis.imaging.volume import BoolArray, Volume
+from hospital_agent.errors import EmptyFolder, InputRefused, UnsupportedFile
+from hospital_agent.ingest import nifti
+from hospital_agent.ingest.dicom_headers import SliceHeader, read_headers
+from hospital_agent.ingest.dicom_series import arrange, read_pixels
+from hospital_agent.ingest.geometry import Grid, to_volume_axes
+from hospital_agent.ingest.values import as_hounsfield
+
+PATIENT_SEPARATOR = "__"
+DIGEST_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose input this is, before pseudonyms. Never printed: `repr` shows no field.
+
+    Args:
+        patient: the patient's identifier, or None where the input does not say.
+        series: what stays the same when the same series is sent again.
+        content: what changes when files are added to it or exchanged.
+    """
+
+    patient: str | None = field(repr=False)
+    series: str = field(repr=False)
+    content: str = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A volume with where it came from.
+
+    Args:
+        volume: (Z, Y, X) in LPS.
+        source_grid: the grid of the input itself, on which masks are written back.
+        lps_grid: the same voxels with axes (L, P, S), to compare masks with.
+        warnings: sentences for a person.
+    """
+
+    volume: Volume
+    source_grid: Grid
+    lps_grid: Grid
+    warnings: tuple[str, ...]
+
+    def read_mask(self, path: Path) -> BoolArray:
+        """A mask of this volume from a NIfTI file; see `nifti.read_mask`."""
+        return nifti.read_mask(path, self.lps_grid)
+
+    def write_mask(self, path: Path, mask: BoolArray) -> None:
+        """Write a mask of this volume as NIfTI on the grid of the input."""
+        nifti.write_mask(path, mask, self.source_grid)
+
+
+def read_series(source: Path | Sequence[Path]) -> Series:
+    """Read an input.
+
+    Args:
+        source: a folder of DICOM files, one NIfTI file, one DICOM file, or the files of one series.
+
+    Raises:
+        InputRefused: one of its children, by name.
+    """
+    if isinstance(source, Path) and source.is_file() and nifti.is_nifti(source):
+        array, grid, warnings = nifti.read_nifti(source)
+        return _series(array, grid, warnings)
+    slices, grid, warnings = arrange(read_headers(_dicom_files(source)))
+    return _series(read_pixels(slices).transpose(2, 1, 0), grid, warnings)
+
+
+def identify(source: Path | Sequence[Path]) -> Identity:
+    """Whose input this is; works for most inputs that are refused as well, so that each is handled once.
+
+    A NIfTI file names its patient by what stands before `__` in its name; without that the patient is unknown, and
+    all unknown patients count as one.
+    """
+    if isinstance(source, Path) and source.is_file() and nifti.is_nifti(source):
+        digest = _file_digest(source)
+        before, separator, _ = source.name.partition(PATIENT_SEPARATOR)
+        return Identity(before if separator and before else None, digest, digest)
+    files = _files_of(source)
+    try:
+        headers = read_headers(_dicom_files(source))
+    except InputRefused:
+        return _identity_of_listing(source, files)
+    return _identity_of_headers(headers)
+
+
+def _series(array: NDArray[Any], grid: Grid, warnings: tuple[str, ...]) -> Series:
+    lps_grid = grid.in_lps()
+    x, y, z = lps_grid.spacing_mm
+    values = as_hounsfield(np.ascontiguousarray(to_volume_axes(array, grid)))
+    volume = Volume(values, spacing_mm=(z, y, x), origin_mm=lps_grid.origin_lps_mm)
+    return Series(volume, grid, lps_grid, warnings)
+
+
+def _files_of(source: Path | Sequence[Path]) -> list[Path]:
+    """All files of an input, sorted by name; files whose name begins with a dot do not count."""
+    if not isinstance(source, Path):
+        return sorted(source)
+    if source.is_file():
+        return [source]
+    return sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def _dicom_files(source: Path | Sequence[Path]) -> list[Path]:
+    files = _files_of(source)
+    if isinstance(source, Path) and source.is_file() and not _begins_as_dicom(source):
+        raise UnsupportedFile("The file is neither NIfTI (.nii, .nii.gz) nor DICOM.")
+    if not files:
+        raise EmptyFolder("The folder holds no files.")
+    return files
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _identity_of_headers(headers: Sequence[SliceHeader]) -> Identity:
+    instances = sorted({header.sop_uid for header in headers})
+    return Identity(
+        patient=headers[0].patient_id,
+        series="\0".join(sorted({header.series_uid for header in headers})),
+        content=hashlib.sha256("\0".join(instances).encode()).hexdigest(),
+    )
+
+
+def _identity_of_listing(source: Path | Sequence[Path], files: Sequence[Path]) -> Identity:
+    """For inputs that are not readable as DICOM: the names and sizes of their files."""
+    name = source.name if isinstance(source, Path) else ""
+    listing = "\0".join([name, *(f"{path.name}:{path.stat().st_size}" for path in files)])
+    return Identity(None, listing, hashlib.sha256(listing.encode()).hexdigest())
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(DIGEST_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
