@@ -1,0 +1,78 @@
+"""Distance of the network's largest probability from certainty, averaged over three regions."""
+
+from hospital_agent.analysis.segmentation.base import Segmentation
+from hospital_agent.analysis.uncertainty import uncertainty_scores
+from hospital_agent.analysis.uncertainty.voxels import doubt_of, mean_over
+from shared.quantities import Quantity, geometric_cuts, linear_cuts
+
+
+@uncertainty_scores.register("max_softmax")
+class MaxSoftmax:
+    """1 - mean over the whole image of the largest class probability.
+
+    Source:
+        Hendrycks and Gimpel 2017, as used by González et al. 2021; differs: stored as an uncertainty, 1 - it.
+    """
+
+    quantity = Quantity(
+        name="max_softmax",
+        unit="fraction",
+        direction="higher_is_worse",
+        low=0.0,
+        high=0.5,
+        version=1,
+        cuts=geometric_cuts(1e-5, 0.3),
+        label="1 - mean largest probability, whole image",
+    )
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """In [0, 0.5]; None without probabilities."""
+        doubt = doubt_of(segmentation)
+        return None if doubt is None else mean_over(doubt.one_minus_max)
+
+
+@uncertainty_scores.register("max_softmax_foreground")
+class MaxSoftmaxForeground:
+    """1 - mean largest class probability where the network found foreground (probability > 0.5).
+
+    Kept at the site for review; `mean_entropy_foreground` is the one that is watched, since they move together.
+    """
+
+    quantity = Quantity(
+        name="max_softmax_foreground",
+        unit="fraction",
+        direction="higher_is_worse",
+        low=0.0,
+        high=0.5,
+        version=1,
+        cuts=linear_cuts(0.0, 0.5),
+        label="1 - mean largest probability, inside the predicted foreground",
+        monitored=False,
+    )
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """In [0, 0.5]; None without probabilities or foreground."""
+        doubt = doubt_of(segmentation)
+        return None if doubt is None else mean_over(doubt.one_minus_max, doubt.foreground)
+
+
+@uncertainty_scores.register("max_softmax_away_from_boundary")
+class MaxSoftmaxAwayFromBoundary:
+    """1 - mean largest class probability farther than about 4 mm from the edge of the predicted foreground."""
+
+    quantity = Quantity(
+        name="max_softmax_away_from_boundary",
+        unit="fraction",
+        direction="higher_is_worse",
+        low=0.0,
+        high=0.5,
+        version=1,
+        cuts=geometric_cuts(1e-6, 0.3),
+        label="1 - mean largest probability, away from the boundary",
+        monitored=False,
+    )
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """In [0, 0.5]; None without probabilities, or where all voxels are near the boundary."""
+        doubt = doubt_of(segmentation)
+        return None if doubt is None else mean_over(doubt.one_minus_max, doubt.away_from_boundary)

@@ -1,0 +1,80 @@
+"""Entropy of the network's answer, averaged over three regions."""
+
+from hospital_agent.analysis.segmentation.base import Segmentation
+from hospital_agent.analysis.uncertainty import uncertainty_scores
+from hospital_agent.analysis.uncertainty.voxels import doubt_of, mean_over
+from shared.quantities import Quantity, geometric_cuts, linear_cuts
+
+
+@uncertainty_scores.register("mean_entropy")
+class MeanEntropy:
+    """Mean entropy of the foreground probability over the whole image, in bits.
+
+    Most of an image is plain background, so the value is small and grows with the surface of what is found: it says
+    "much to be unsure about" as well as "unsure".
+
+    Source:
+        Shannon entropy of the two-class softmax; baseline "mean entropy" of Zenk et al. 2025. Bits, not nats.
+    """
+
+    quantity = Quantity(
+        name="mean_entropy",
+        unit="bit",
+        direction="higher_is_worse",
+        low=0.0,
+        high=1.0,
+        version=1,
+        cuts=geometric_cuts(1e-5, 0.5),
+        label="Mean entropy, whole image",
+    )
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """In [0, 1] bit; None without probabilities."""
+        doubt = doubt_of(segmentation)
+        return None if doubt is None else mean_over(doubt.entropy)
+
+
+@uncertainty_scores.register("mean_entropy_foreground")
+class MeanEntropyForeground:
+    """Mean entropy where the network found foreground (probability > 0.5): how unsure it is of what it shows."""
+
+    quantity = Quantity(
+        name="mean_entropy_foreground",
+        unit="bit",
+        direction="higher_is_worse",
+        low=0.0,
+        high=1.0,
+        version=1,
+        cuts=linear_cuts(0.0, 1.0),
+        label="Mean entropy, inside the predicted foreground",
+    )
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """In [0, 1] bit; None without probabilities or foreground."""
+        doubt = doubt_of(segmentation)
+        return None if doubt is None else mean_over(doubt.entropy, doubt.foreground)
+
+
+@uncertainty_scores.register("mean_entropy_away_from_boundary")
+class MeanEntropyAwayFromBoundary:
+    """Mean entropy farther than about 4 mm from the edge of the predicted foreground, inside and outside.
+
+    Source:
+        "Non-boundary entropy" of Zenk et al. 2025 (width 4); differs: the width is in mm, not in voxels.
+    """
+
+    quantity = Quantity(
+        name="mean_entropy_away_from_boundary",
+        unit="bit",
+        direction="higher_is_worse",
+        low=0.0,
+        high=1.0,
+        version=1,
+        cuts=geometric_cuts(1e-6, 0.5),
+        label="Mean entropy, away from the boundary",
+    )
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """In [0, 1] bit; None without probabilities, or where all voxels are near the boundary."""
+        doubt = doubt_of(segmentation)
+        return None if doubt is None else mean_over(doubt.entropy, doubt.away_from_boundary)

@@ -1,0 +1,43 @@
+"""The Dice that the network's own probabilities promise."""
+
+import numpy as np
+
+from hospital_agent.analysis.segmentation.base import Segmentation
+from hospital_agent.analysis.uncertainty import uncertainty_scores
+from hospital_agent.analysis.uncertainty.voxels import doubt_of
+from shared.quantities import Quantity, linear_cuts
+
+
+@uncertainty_scores.register("soft_dice_confidence")
+class SoftDiceConfidence:
+    """1 - 2 sum(p m) / (sum p + sum m), p the foreground probability and m the mask (p > 0.5) on the same grid.
+
+    If voxels were independent with these probabilities, 1 - it would be close to the expected Dice. It is an
+    uncertainty here: 0 is certain. An empty mask has no Dice to expect and no value.
+
+    Source:
+        Borges et al., "Soft Dice Confidence", arXiv 2402.10665; differs: stored as 1 - it, None for an empty mask.
+    """
+
+    quantity = Quantity(
+        name="soft_dice_confidence",
+        unit="fraction",
+        direction="higher_is_worse",
+        low=0.0,
+        high=1.0,
+        version=1,
+        cuts=linear_cuts(0.0, 1.0),
+        label="1 - soft Dice confidence",
+    )
+
+    def compute(self, segmentation: Segmentation) -> float | None:
+        """In [0, 1]; None without probabilities or foreground."""
+        doubt = doubt_of(segmentation)
+        if doubt is None:
+            return None
+        voxels = int(np.count_nonzero(doubt.foreground))
+        if voxels == 0:
+            return None
+        inside = float(doubt.probability[doubt.foreground].sum(dtype=np.float64))
+        everywhere = float(doubt.probability.sum(dtype=np.float64))
+        return min(max(1 - 2 * inside / (everywhere + voxels), 0.0), 1.0)
