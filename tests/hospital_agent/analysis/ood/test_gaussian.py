@@ -54,7 +54,7 @@ def test_shrunk_it_is_the_oas_of_scikit_learn_in_both_forms(count: int, form: ty
 
 
 @given(count=st.integers(3, 30), dimension=st.integers(2, 40), weight=st.floats(0.01, 1.0), seed=st.integers(0, 99))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_the_compact_form_is_exact(count: int, dimension: int, weight: float, seed: int) -> None:
     train, test = rows_of(count, dimension, seed), rows_of(5, dimension, seed + 1)
     covariance = np.cov(train, rowvar=False, bias=True)

@@ -35,7 +35,7 @@ def test_three_numbers_on_paper() -> None:
     sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 def test_streaming_equals_batch(dimension: int, sizes: list[int], seed: int) -> None:
     rows = rows_of(sum(sizes), dimension, seed)
     batches = np.split(rows, np.cumsum(sizes)[:-1])
@@ -43,7 +43,7 @@ def test_streaming_equals_batch(dimension: int, sizes: list[int], seed: int) -> 
 
 
 @given(sizes=st.tuples(*[st.integers(0, 15)] * 3), seed=st.integers(0, 1000))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_addition_is_associative_and_commutative(sizes: tuple[int, int, int], seed: int) -> None:
     rows = rows_of(sum(sizes), 8, seed)
     a, b, c = (GaussianMoments.of(part) for part in np.split(rows, np.cumsum(sizes)[:-1]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hospital_agent.analysis.errors import FeatureShapeError
@@ -41,6 +41,7 @@ def test_does_what_average_pooling_in_torch_does() -> None:
 
 
 @given(st.tuples(st.integers(1, 40), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30)))
+@settings(deadline=None)
 def test_a_constant_activation_stays_constant_whatever_its_shape(shape: tuple[int, int, int, int]) -> None:
     pooled = pool_patch(np.full(shape, 3.5))
     assert 0 < pooled.size < FEWER_THAN
