@@ -1,0 +1,69 @@
+"""Lungs of a thorax drawn on paper, from thin to thick slices, with disease inside that a plain threshold cuts out."""
+
+import numpy as np
+import pytest
+
+from hospital_agent.analysis.imaging.lungs.threshold import ThresholdLungs
+from hospital_agent.analysis.imaging.volume import Volume
+from tests.phantoms import Thorax, dice, thorax
+
+
+def find(body: Thorax) -> np.ndarray:
+    found = ThresholdLungs().find(body.volume)
+    assert found is not None
+    assert found.shape == body.volume.shape
+    assert found.dtype == np.bool_
+    return found
+
+
+@pytest.mark.parametrize("spacing", [(0.8, 2.0, 2.0), (2.0, 2.0, 2.0), (5.0, 1.5, 1.5), (8.0, 2.0, 2.0)])
+def test_the_lungs_of_a_thorax_are_found_at_any_slice_thickness(spacing: tuple) -> None:
+    body = thorax(spacing)
+    assert dice(find(body), body.lungs) > 0.95
+
+
+def test_consolidation_inside_a_lung_stays_in_where_a_threshold_loses_it() -> None:
+    body = thorax((3.0, 2.0, 2.0), consolidation_mm=17.0)
+    found = find(body)
+    assert body.lesion.sum() > 0
+    assert not ((body.volume.array < -400) & body.lesion).any()
+    assert (found & body.lesion).sum() / body.lesion.sum() > 0.97
+
+
+def test_heart_and_trachea_stay_out() -> None:
+    body = thorax((3.0, 2.0, 2.0))
+    found = find(body)
+    assert (found & body.heart).sum() / body.heart.sum() < 0.1
+    assert (found & body.trachea).sum() / body.trachea.sum() < 0.05
+
+
+def test_room_air_and_mattress_are_not_lung() -> None:
+    body = thorax((3.0, 2.0, 2.0))
+    found = find(body)
+    assert not (found & ~body.body).any()
+
+
+@pytest.mark.parametrize("flip", [(1,), (2,), (1, 2)])
+def test_which_way_a_patient_lies_does_not_matter(flip: tuple) -> None:
+    body = thorax((4.0, 3.0, 3.0))
+    array = np.ascontiguousarray(np.flip(body.volume.array, flip))
+    found = ThresholdLungs().find(Volume(array, body.volume.spacing_mm))
+    assert found is not None
+    assert dice(np.flip(found, flip), find(body)) > 0.98
+
+
+def test_a_volume_without_lungs_has_none() -> None:
+    solid = np.full((20, 40, 40), 40, np.int16)
+    assert ThresholdLungs().find(Volume(solid, (5.0, 5.0, 5.0))) is None
+    assert ThresholdLungs().find(Volume(np.full((20, 40, 40), -1000, np.int16), (5.0, 5.0, 5.0))) is None
+    head = thorax((4.0, 3.0, 3.0), lungs_hu=40)
+    assert ThresholdLungs().find(head.volume) is None
+    assert ThresholdLungs().find(Volume(thorax((4.0, 3.0, 3.0)).volume.array, (4.0, 3.0, 3.0), modality="MR")) is None
+
+
+def test_one_slice_and_one_voxel_are_answered() -> None:
+    body = thorax((4.0, 3.0, 3.0))
+    middle = body.volume.array[body.volume.shape[0] // 2][None]
+    found = ThresholdLungs().find(Volume(middle, (4.0, 3.0, 3.0)))
+    assert found is None or found.shape == middle.shape
+    assert ThresholdLungs().find(Volume(np.full((1, 1, 1), -800, np.int16), (1.0, 1.0, 1.0))) is None
