@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Shape, Triple
 
-Paint = Callable[[FloatArray, float | FloatArray], None]
+Box = tuple[slice, slice, slice]
+EVERYWHERE: Box = (slice(None), slice(None), slice(None))
+Paint = Callable[..., None]
 
 AIR_HU, FAT_HU, MUSCLE_HU, BLOOD_HU, BONE_HU = -1000.0, -95.0, 45.0, 40.0, 420.0
 
@@ -75,10 +77,10 @@ def render_chest(chest: Chest, shape: Shape, spacing_mm: Triple) -> tuple[FloatA
     soft = float(np.mean(spacing_mm)) / 2.0
     image = np.full(shape, AIR_HU, dtype=np.float32)
 
-    def paint(distance_mm: FloatArray, hu: float | FloatArray) -> None:
+    def paint(distance_mm: FloatArray, hu: float | FloatArray, box: Box = EVERYWHERE) -> None:
         """Blend a tissue in; the distance to its surface in mm is negative inside."""
         share = np.clip(0.5 - distance_mm / (2.0 * soft), 0.0, 1.0)
-        image[...] = image + share * (np.asarray(hu, dtype=np.float32) - image)
+        image[box] += share * (np.asarray(hu, dtype=np.float32) - image[box])
 
     trunk = _ellipse((y, x), chest.body)
     paint(trunk, FAT_HU)
@@ -135,13 +137,22 @@ def _paint_ribs(paint: Paint, chest: Chest, z: FloatArray, trunk: FloatArray) ->
 def _paint_vessels(
     paint: Paint, chest: Chest, grid: tuple[FloatArray, FloatArray, FloatArray], side: float, lung: FloatArray
 ) -> None:
-    """Tapering tubes from the hilum outwards."""
-    z, y, x = grid
+    """Tapering tubes from the hilum outwards; each is drawn in its own box, since most of the chest is elsewhere."""
+    mirror = np.array([1.0, 1.0, -side])
+    offset = np.array([0.0, 0.0, side * chest.lung_offset])
     for row in chest.vessels:
-        start, end, radius = row[:3] * chest.lung, row[3:6] * chest.lung, row[6]
-        axis = end - start
-        length2 = float(axis @ axis)
-        rel = (z - start[0], y - start[1], (x - side * chest.lung_offset) * -side - start[2])
-        along = np.clip((rel[0] * axis[0] + rel[1] * axis[1] + rel[2] * axis[2]) / length2, 0.0, 1.0)
+        start, end = (row[k : k + 3] * chest.lung * mirror + offset for k in (0, 3))
+        axis, radius = end - start, row[6]
+        box = _box_around(grid, np.minimum(start, end) - 2.0 * radius, np.maximum(start, end) + 2.0 * radius)
+        z, y, x = (g[tuple(b if n == k else slice(None) for n, b in enumerate(box))] for k, g in enumerate(grid))
+        rel = (z - start[0], y - start[1], x - start[2])
+        along = np.clip((rel[0] * axis[0] + rel[1] * axis[1] + rel[2] * axis[2]) / float(axis @ axis), 0.0, 1.0)
         distance = np.sqrt(sum(np.square(r - along * a) for r, a in zip(rel, axis, strict=True)))
-        paint(np.maximum(distance - radius * (1.3 - along), lung).astype(np.float32), BLOOD_HU)
+        paint(np.maximum(distance - radius * (1.3 - along), lung[box]).astype(np.float32), BLOOD_HU, box)
+
+
+def _box_around(
+    grid: tuple[FloatArray, FloatArray, FloatArray], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> Box:
+    spans = [np.searchsorted(axis.ravel(), [a, b]) for axis, a, b in zip(grid, low, high, strict=True)]
+    return slice(*spans[0]), slice(*spans[1]), slice(*spans[2])

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
-import nibabel
-import numpy as np
-
 from hospital_agent.analysis.imaging.lungs import lung_backends
-from hospital_agent.analysis.imaging.volume import Volume
-from hospital_agent.ingest.nifti import read_nifti
+from hospital_agent.ingest.series import read_series
 from hospital_agent.simulation.hosts import Host, real_host
+from shared.errors import MonitoringError
+
+lung_backends.load("hospital_agent.analysis.imaging.lungs")
+
+
+
+class NoLungs(MonitoringError, ValueError):
+    """A volume without lungs was offered as a host."""
+
 
 # Volumes of the development data whose licence lets their derivatives be shipped (LIDC CC BY 3.0, Lung-PET-CT-Dx
 # CC BY 4.0), and the patient each shows. RICORD is CC BY-NC: never a source of shipped weights.
@@ -34,18 +39,14 @@ def shippable_hosts(data: Path) -> list[Host]:
 
 
 def load_host(path: Path, patient: str, nodules: Path | None = None) -> Host:
-    """One NIfTI volume as a host; its own dense lesions, and nodules that readers drew, are ignored later."""
-    volume = read_nifti(path)
-    lungs = lung_backends.get("threshold")().segment(volume)
+    """One NIfTI volume as a host; its own dense lesions, and nodules that readers drew, are ignored later.
+
+    Raises:
+        NoLungs: no lungs were found in it.
+    """
+    series = read_series(path)
+    lungs = lung_backends.get("threshold")().find(series.volume)
     if lungs is None:
-        raise ValueError(f"No lungs were found in {path.name}; it cannot be a host.")
-    known = _mask_like(volume, nodules) if nodules is not None and nodules.exists() else None
-    return real_host(path.name.removesuffix(".nii.gz"), patient, volume, lungs, known)
-
-
-def _mask_like(volume: Volume, path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-    image = nibabel.as_closest_canonical(nibabel.load(path))
-    array = np.asarray(image.dataobj)[::-1, ::-1].transpose(2, 1, 0) > 0
-    if array.shape != volume.shape:
-        raise ValueError(f"{path.name} does not lie on the grid of its volume.")
-    return array
+        raise NoLungs(f"No lungs were found in {path.name}; it cannot be a host.")
+    known = series.read_mask(nodules) if nodules is not None and nodules.exists() else None
+    return real_host(path.name.removesuffix(".gz").removesuffix(".nii"), patient, series.volume, lungs, known)

@@ -39,7 +39,8 @@ def random_tile(
     """One tile of an item; beyond the volume lies air."""
     lesion = np.flatnonzero(item.label == 1)
     if len(lesion) and rng.random() < 0.5:
-        centre = np.asarray(np.unravel_index(int(rng.choice(lesion)), item.label.shape)) + rng.integers(-16, 17, size=3)
+        shift = [int(rng.integers(-(t // 3), t // 3 + 1)) for t in patch]
+        centre = np.asarray(np.unravel_index(int(rng.choice(lesion)), item.label.shape)) + shift
     else:
         centre = np.asarray([rng.integers(0, n) for n in item.label.shape])
     image = np.full(patch, -1.0, dtype=np.float32)

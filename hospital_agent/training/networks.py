@@ -1,0 +1,80 @@
+"""The networks of a training run: one on phantoms, one for each left-out patient, and the one that is shipped."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hospital_agent.analysis.segmentation.unet import UNet
+from hospital_agent.simulation.hosts import Host, phantom_host
+from hospital_agent.training.loop import Checkpoint, LoopPlan, load_best, train
+from hospital_agent.training.pool import PoolItem, make_pool
+from hospital_agent.training.recipe import Recipe
+from hospital_agent.training.segmenter import PatchValidation, random_patches, segmentation_loss
+
+FIRST_HELD_OUT_PHANTOM = 1000
+FIRST_SCORED_PHANTOM = 2000
+
+
+class Pools:
+    """The simulated patients of a run, split by what they are for; hosts keep their patient's name."""
+
+    def __init__(self, recipe: Recipe, hosts: Sequence[Host], folder: Path) -> None:
+        phantoms = [phantom_host(seed) for seed in range(recipe.phantoms)]
+        unseen = [
+            phantom_host(seed)
+            for seed in range(FIRST_HELD_OUT_PHANTOM, FIRST_HELD_OUT_PHANTOM + recipe.held_out_phantoms)
+        ]
+        copies = recipe.host_copies + recipe.held_out
+        real = make_pool(hosts, copies, recipe.grid, recipe.seed, folder)
+        self.phantoms = make_pool(phantoms, 1, recipe.grid, recipe.seed, folder)
+        self.held_out_phantoms = make_pool(unseen, 1, recipe.grid, recipe.seed, folder)
+        self.real = [item for i, item in enumerate(real) if i % copies < recipe.host_copies]
+        self.held_out_real = [item for i, item in enumerate(real) if i % copies >= recipe.host_copies]
+        self.copies = recipe.host_copies
+
+
+def without(items: Sequence[PoolItem], patient: str | None) -> list[PoolItem]:
+    """All items but those of one patient."""
+    return [item for item in items if item.patient != patient]
+
+
+def train_network(
+    recipe: Recipe, pools: Pools, folder: Path, steps: int, *, real: bool, leave_out: str | None, start: UNet | None
+) -> tuple[UNet, list[Checkpoint]]:
+    """Train one network, or take up the run that lies in `folder`.
+
+    Args:
+        real: whether real hosts take part besides phantoms.
+        leave_out: a patient of whom nothing is seen.
+        start: weights to start from.
+
+    Returns:
+        The network with its best checkpoint's weights, and the best checkpoints.
+    """
+    torch.manual_seed(recipe.seed)
+    network = UNet(recipe.network)
+    if start is not None:
+        network.load_state_dict(start.state_dict())
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    seen = without(pools.real, leave_out) if real else []
+    held = without(pools.held_out_real, leave_out) if real else []
+    batches = random_patches(
+        [*seen, *pools.phantoms], recipe.grid, recipe.patch, recipe.batch, np.random.default_rng(recipe.seed),
+        _weights(seen, len(pools.phantoms), recipe.real_share),
+    )
+    validation = PatchValidation([*held, *pools.held_out_phantoms], recipe.grid, recipe.patch, 24, recipe.seed + 1)
+    plan = LoopPlan(steps, validate_every=recipe.validate_every)
+    best = train(network, batches, segmentation_loss, validation, plan, folder)
+    load_best(network, folder, best)
+    return network.eval(), best
+
+
+def _weights(seen: Sequence[PoolItem], phantom_count: int, real_share: float) -> list[float]:
+    """Every patient weighs the same, however many volumes show them; phantoms share the rest."""
+    patients = sorted({item.patient for item in seen})
+    counts = {patient: sum(item.patient == patient for item in seen) for patient in patients}
+    share = real_share if patients else 0.0
+    real = [share / len(patients) / counts[item.patient] for item in seen]
+    return real + [(1.0 - share) / phantom_count] * phantom_count

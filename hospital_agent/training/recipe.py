@@ -1,0 +1,59 @@
+"""How the shipped model is made: every number that decides it, in one place."""
+
+from dataclasses import dataclass
+
+from hospital_agent.analysis.imaging.volume import Shape
+from hospital_agent.analysis.segmentation.bundled import WorkingGrid
+from hospital_agent.analysis.segmentation.unet import UNetShape
+
+MODEL_NAME = "lung-lesions"
+MODEL_VERSION = "1.0.0"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The plan of one training run.
+
+    Args:
+        network, grid: what is trained, and on which grid.
+        patch: voxels of a training patch; smaller than the tile used later, because it is cheaper.
+        batch: patches a step.
+        phantom_steps: steps on phantoms alone, which every later network starts from; no patient is in them, so it
+            leaks nothing between folds.
+        fold_steps, final_steps: steps of each leave-one-patient-out network, and of the shipped one.
+        phantoms, host_copies: simulated patients in the pool: analytic, and of each real volume.
+        held_out: further ones of each kind, for choosing checkpoints and for the validation ranges.
+        reference_copies: of each real volume, for the reference of the feature-space scores.
+        scored_copies, scored_phantoms: of each left-out volume, and phantoms a fold, for the quality model.
+        seed: of everything.
+    """
+
+    network: UNetShape = UNetShape()
+    grid: WorkingGrid = WorkingGrid()
+    patch: Shape = (48, 48, 48)
+    batch: int = 2
+    phantom_steps: int = 700
+    fold_steps: int = 400
+    final_steps: int = 800
+    validate_every: int = 100
+    phantoms: int = 100
+    host_copies: int = 16
+    held_out: int = 3
+    held_out_phantoms: int = 16
+    reference_copies: int = 6
+    reference_phantoms: int = 40
+    scored_copies: int = 16
+    scored_phantoms: int = 30
+    real_share: float = 0.65
+    seed: int = 0
+
+
+QUICK = Recipe(
+    network=UNetShape(channels=(4, 8, 8)),
+    grid=WorkingGrid(tile=(32, 32, 32)),
+    patch=(32, 32, 32),
+    phantom_steps=4, fold_steps=2, final_steps=4, validate_every=2,
+    phantoms=3, host_copies=2, held_out=1, held_out_phantoms=2,
+    reference_copies=1, reference_phantoms=3, scored_copies=6, scored_phantoms=8,
+)
+"""Ends in a minute and makes a model that is good for nothing: for trying the way, never for shipping."""
