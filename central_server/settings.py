@@ -6,6 +6,7 @@ them. A missing or contradictory setting ends the program with the setting's nam
 
 import ipaddress
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from central_server.credentials import (
     parse_site_keys,
     refuse_placeholder,
 )
+from central_server.policy import Policy
 from shared.errors import SettingsError
 
 PREFIX = "CENTRAL_"
@@ -118,6 +120,16 @@ class Settings(BaseSettings):
             raise SettingsError("CENTRAL_DATABASE_URL must begin with sqlite:/// or postgresql://.")
         url = url.set(drivername="postgresql+psycopg")
         return url.set(password=self.database_password.get_secret_value()) if self.database_password else url
+
+    def policy(self) -> Policy:
+        """What monitoring and the overview call silent, outdated and far."""
+        return Policy(
+            silent_after=timedelta(seconds=self.silent_after_s),
+            no_scans_after=timedelta(seconds=self.no_scans_after_s),
+            reopen_within=timedelta(seconds=self.reopen_within_s),
+            suitability_fraction=self.suitability_fraction,
+            minimum_agent_version=self.minimum_agent_version,
+        )
 
     def lead(self) -> LeadAccount:
         """The account of the radiology lead.

@@ -285,6 +285,15 @@ class AlertAction(Wire):
     comment: Annotated[str, Field(max_length=1000)] = ""
 
 
+class AuditLine(Wire):
+    """Who did what, when, to what."""
+
+    at: AwareDatetime
+    actor: str
+    action: str
+    subject: str
+
+
 class Problem(Wire):
     """RFC 9457 problem details; never echoes what was sent."""
 

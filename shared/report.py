@@ -9,7 +9,7 @@ it would reveal a small count); "suppressed" (too few patients in the window); a
 """
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, m
 from shared.quantities import Direction
 from shared.summaries import Histogram
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 REPORT_NAMESPACE = UUID("5e97a7c4-0b1e-4d6e-9a51-9d1d3b6e7a01")
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]

@@ -1,0 +1,96 @@
+"""A change detector of the site has paged: the one way in which drift raises an alarm."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import ClassVar
+
+from central_server.alerts.change import Change, change_of
+from central_server.alerts.findings import Finding, Moment, Situation, same_detector
+from central_server.alerts.rules import rules
+from shared.read_models import Evidence, Severity
+from shared.report import DetectorState, SiteReport
+
+QUALITY_ITSELF = frozenset({"predicted_dice", "failure_probability"})
+"""Quantities that say how good the masks are; a page on them, or on a counted event, is critical."""
+
+
+@rules.register("site_detector")
+class SiteDetector:
+    """One alert for each detector that paged, with the evidence that it paged on.
+
+    The centre computes no alarm of its own: the site's detectors are valid case by case, while distances between
+    histograms would page small sites for being small. A page is seen in `pages_in_window`, or, where the window that
+    held it was suppressed or lost, in a higher `pages_total` than the same detector told before. Pages against a
+    baseline that the site has replaced are history and raise nothing.
+    """
+
+    resolves_itself: ClassVar[bool] = False
+
+    def find(self, situation: Situation, moment: Moment) -> Iterator[Finding]:  # noqa: ARG002
+        """One finding for each page in the reports that arrived."""
+        newest_baseline = max(situation.baselines, default=0)
+        for report in situation.arrived:
+            version = report.versions.baseline
+            if report.kind != "window" or version is None or version < newest_baseline:
+                continue
+            for detector in report.detectors:
+                if _has_paged(detector, _before(situation, report, detector)):
+                    yield _finding(situation, report, detector)
+
+
+def _before(situation: Situation, report: SiteReport, detector: DetectorState) -> DetectorState | None:
+    """The detector's state in the latest earlier window under the same baseline."""
+    for earlier in reversed(situation.history):
+        if earlier.window.index < report.window.index and earlier.versions.baseline == report.versions.baseline:
+            for state in earlier.detectors:
+                if same_detector(state, detector):
+                    return state
+    return None
+
+
+def _has_paged(detector: DetectorState, before: DetectorState | None) -> bool:
+    if detector.pages_in_window > 0:
+        return True
+    return before is not None and detector.pages_total > before.pages_total
+
+
+def _finding(situation: Situation, report: SiteReport, detector: DetectorState) -> Finding:
+    before = _before(situation, report, detector)
+    since = detector.evidence_since or (before.evidence_since if before else None) or report.window.start_at
+    change = change_of(situation, report, detector, since)
+    more = detector.alternative == "greater"
+    if detector.kind == "rate":
+        title = f"{detector.label} {'more' if more else 'less'} frequent than in the site's baseline"
+    else:
+        title = f"{detector.label} {'higher' if more else 'lower'} than in the site's baseline"
+    cause = f"site_detector/{report.site}/{report.stratum}/{detector.kind}/{detector.metric}/{detector.alternative}"
+    return Finding(
+        rule="site_detector",
+        site=report.site,
+        cause=cause,
+        severity=_severity(detector),
+        title=title,
+        metric=detector.metric,
+        stratum=report.stratum,
+        observed_at=report.window.end_at,
+        evidence=_evidence(detector, change, since, title),
+        next_step="At the site, look at the flagged cases and a random sample since then, and ask whether scanner, "
+        "software or protocol changed. Note the reason when resolving.",
+    )
+
+
+def _severity(detector: DetectorState) -> Severity:
+    return "critical" if detector.kind == "rate" or detector.metric in QUALITY_ITSELF else "warning"
+
+
+def _evidence(detector: DetectorState, change: Change, since: datetime, title: str) -> Evidence:
+    return Evidence(
+        n=change.n,
+        baseline_n=detector.baseline_n,
+        effect=change.effect,
+        statistic_name="evidence of change, natural logarithm of the Shiryaev-Roberts statistic",
+        statistic=detector.highest_log_statistic,
+        threshold=detector.log_threshold,
+        since=since,
+        sentence=f"{title}, since about {since:%Y-%m-%d %H:%M} UTC. {change.sentence}",
+    )

@@ -1,0 +1,154 @@
+"""What charts are made of: the windows and baselines of one site, and the summaries that belong to them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from central_server.database.tables import DetectorRow, EventRow, MetricRow, ReportRow, SiteRow
+from central_server.errors import NotFound
+
+MAIN_STRATUM = "all"
+
+
+def _newest_revisions(rows: Iterable[ReportRow]) -> list[ReportRow]:
+    """One row a place: a later revision stands for the earlier ones."""
+    places = {
+        (row.stratum, row.window_index, row.baseline_version if row.kind == "baseline" else 0): row for row in rows
+    }
+    return list(places.values())
+
+
+def windows(session: Session, site_id: int) -> list[ReportRow]:
+    """All windows of the site in every stratum, oldest first, newest revision each."""
+    query = (
+        select(ReportRow)
+        .where(ReportRow.site_id == site_id, ReportRow.kind == "window")
+        .order_by(ReportRow.window_index, ReportRow.revision)
+    )
+    return _newest_revisions(session.scalars(query))
+
+
+def baselines(session: Session, site_id: int, stratum: str = MAIN_STRATUM) -> dict[int, ReportRow]:
+    """The site's frozen baselines of this stratum by version; each at its newest revision."""
+    query = (
+        select(ReportRow)
+        .where(ReportRow.site_id == site_id, ReportRow.kind == "baseline", ReportRow.stratum == stratum)
+        .order_by(ReportRow.baseline_version, ReportRow.revision)
+    )
+    return {row.baseline_version: row for row in session.scalars(query) if row.baseline_version is not None}
+
+
+def baseline_in_force(session: Session, site_id: int, stratum: str = MAIN_STRATUM) -> ReportRow | None:
+    """The newest baseline of this stratum; None while the site collects its first."""
+    found = baselines(session, site_id, stratum)
+    return found[max(found)] if found else None
+
+
+def metric_named(session: Session, site_id: int, metric: str) -> MetricRow:
+    """The quantity as the site described it last.
+
+    Raises:
+        NotFound: the site never reported this quantity.
+    """
+    query = (
+        select(MetricRow)
+        .join(ReportRow, ReportRow.id == MetricRow.report_row_id)
+        .where(ReportRow.site_id == site_id, MetricRow.name == metric)
+        .order_by(MetricRow.id.desc())
+        .limit(1)
+    )
+    row = session.scalar(query)
+    if row is None:
+        raise NotFound("The site has never reported this quantity.")
+    return row
+
+
+def metric_rows(session: Session, site_id: int, stratum: str, metric: str) -> dict[int, MetricRow]:
+    """The summaries of one quantity by the row id of their report."""
+    query = (
+        select(MetricRow)
+        .join(ReportRow, ReportRow.id == MetricRow.report_row_id)
+        .where(ReportRow.site_id == site_id, ReportRow.stratum == stratum, MetricRow.name == metric)
+    )
+    return {row.report_row_id: row for row in session.scalars(query)}
+
+
+def metrics_of_site(session: Session, site_id: int) -> list[MetricRow]:
+    """Each quantity that the site has reported, as it described it last, by name."""
+    newest = (
+        select(func.max(MetricRow.id))
+        .join(ReportRow, ReportRow.id == MetricRow.report_row_id)
+        .where(ReportRow.site_id == site_id)
+        .group_by(MetricRow.name)
+    )
+    return list(session.scalars(select(MetricRow).where(MetricRow.id.in_(newest)).order_by(MetricRow.name)))
+
+
+def event_rows(session: Session, site_id: int, event: str) -> dict[int, EventRow]:
+    """How often `event` happened, by the row id of the report, over windows and baselines of the whole site."""
+    query = (
+        select(EventRow)
+        .join(ReportRow, ReportRow.id == EventRow.report_row_id)
+        .where(ReportRow.site_id == site_id, ReportRow.stratum == MAIN_STRATUM, EventRow.name == event)
+    )
+    return {row.report_row_id: row for row in session.scalars(query)}
+
+
+def detector_rows(session: Session, site_id: int) -> dict[int, list[DetectorRow]]:
+    """The detectors' states by the row id of the report."""
+    query = (
+        select(DetectorRow)
+        .join(ReportRow, ReportRow.id == DetectorRow.report_row_id)
+        .where(ReportRow.site_id == site_id, ReportRow.stratum == MAIN_STRATUM)
+        .order_by(DetectorRow.id)
+    )
+    found: dict[int, list[DetectorRow]] = {}
+    for row in session.scalars(query):
+        found.setdefault(row.report_row_id, []).append(row)
+    return found
+
+
+def _newest_of_each_site(kind: str) -> Select[tuple[int]]:
+    """Walks the index once a site instead of reading all reports."""
+    newest = (
+        select(ReportRow.id)
+        .where(ReportRow.site_id == SiteRow.id, ReportRow.kind == kind, ReportRow.stratum == MAIN_STRATUM)
+        .order_by(ReportRow.window_index.desc(), ReportRow.revision.desc(), ReportRow.id.desc())
+        .limit(1)
+        .correlate(SiteRow)
+        .scalar_subquery()
+    )
+    return select(newest).select_from(SiteRow)
+
+
+def latest_of_each_site(session: Session, kind: str) -> dict[int, ReportRow]:
+    """The latest window, or the latest baseline, of every site, by the site's row id."""
+    query = select(ReportRow).where(ReportRow.id.in_(_newest_of_each_site(kind)))
+    return {row.site_id: row for row in session.scalars(query)}
+
+
+def last_arrivals(session: Session) -> dict[int, datetime]:
+    """When the last report of every site arrived, by the site's row id."""
+    newest = select(func.max(ReportRow.id)).where(ReportRow.site_id == SiteRow.id).correlate(SiteRow).scalar_subquery()
+    query = select(ReportRow).where(ReportRow.id.in_(select(newest).select_from(SiteRow)))
+    return {row.site_id: row.received_at for row in session.scalars(query)}
+
+
+def events_of_reports(session: Session, report_row_ids: Iterable[int], event: str) -> dict[int, EventRow]:
+    """How often `event` happened in these reports."""
+    query = select(EventRow).where(EventRow.report_row_id.in_(list(report_row_ids)), EventRow.name == event)
+    return {row.report_row_id: row for row in session.scalars(query)}
+
+
+def counts_of_reports(session: Session, site_id: int) -> tuple[int, int]:
+    """How many reports the site has sent, and how many of them were suppressed."""
+    query = select(ReportRow.status, func.count()).where(ReportRow.site_id == site_id).group_by(ReportRow.status)
+    counts = {row[0]: row[1] for row in session.execute(query)}
+    return sum(counts.values()), counts.get("suppressed", 0)
+
+
+def newest_row_id(session: Session, site_id: int) -> int:
+    """Grows with each report of the site: what a cached answer depends on."""
+    return session.scalar(select(func.max(ReportRow.id)).where(ReportRow.site_id == site_id)) or 0
