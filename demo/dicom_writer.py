@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.simulation.scanner import Scanner
@@ -33,12 +33,12 @@ def write_series(volume: Volume, folder: Path, *, patient: str, scanner: Scanner
     os.replace(fresh, folder)
 
 
-def _uid(*parts: str) -> str:
-    return str(generate_uid(entropy_srcs=[hashlib.sha256("/".join(parts).encode()).hexdigest()]))
+def _uid(*parts: str) -> UID:
+    return UID(generate_uid(entropy_srcs=[hashlib.sha256("/".join(parts).encode()).hexdigest()]))
 
 
 def _slice(
-    volume: Volume, z: int, number: int, patient: str, scanner: Scanner, site: str, study: str, series: str
+    volume: Volume, z: int, number: int, patient: str, scanner: Scanner, site: str, study: UID, series: UID
 ) -> Dataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage

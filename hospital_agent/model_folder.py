@@ -143,9 +143,13 @@ def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str)
     told = manifest["network"]
     network = UNet(UNetShape(tuple(told["channels"]), told["classes"], told["dropout"]))
     try:
-        network.load_state_dict({key: value.float() for key, value in load_file(folder / "network.safetensors").items()})
+        network.load_state_dict(
+            {key: value.float() for key, value in load_file(folder / "network.safetensors").items()}
+        )
     except RuntimeError as problem:
-        raise ModelMismatch(f"The weights in '{folder.name}' do not fit the network its manifest describes.") from problem
+        raise ModelMismatch(
+            f"The weights in '{folder.name}' do not fit the network its manifest describes."
+        ) from problem
     grid = manifest["grid"]
     working = WorkingGrid(tuple(grid["spacing_mm"]), tuple(grid["tile"]), grid["low_hu"], grid["high_hu"])
     return BundledSegmenter(network, working, version=manifest["version"], model_hash=digest, device=device)

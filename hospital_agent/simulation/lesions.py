@@ -160,12 +160,14 @@ def _occupancy(
     bend = np.zeros(radius.shape, dtype=np.float32)
     for kz, ky, kx, phase, amplitude in lesion.waves:
         bend += np.float32(amplitude) * np.cos(
-            grid[..., 0] * np.float32(kz) + grid[..., 1] * np.float32(ky) + grid[..., 2] * np.float32(kx)
+            grid[..., 0] * np.float32(kz)
+            + grid[..., 1] * np.float32(ky)
+            + grid[..., 2] * np.float32(kx)
             + np.float32(phase)
         )
     inside = 1.0 + bend - radius
     # A border is never sharper than the voxel that shows it: this is what makes the partial volume right.
-    width = max(lesion.edge_mm, max(spacing_mm)) / min(lesion.radii_mm)
+    width = max(lesion.edge_mm, *spacing_mm) / min(lesion.radii_mm)
     occupancy = np.clip(0.5 + inside / width, 0.0, 1.0).astype(np.float32)
     return box, occupancy, np.clip(inside, 0.0, 1.0).astype(np.float32)
 
@@ -191,9 +193,7 @@ def _texture(lesion: Lesion, depth: FloatArray, spacing_mm: Triple) -> tuple[Flo
     return target.astype(np.float32), np.full(depth.shape, 0.95, dtype=np.float32)
 
 
-def _smooth_noise(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Triple, length_mm: float
-) -> FloatArray:
+def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Triple, length_mm: float) -> FloatArray:
     """Unit-variance noise with the given correlation length."""
     noise = rng.normal(size=shape).astype(np.float32)
     smooth = ndimage.gaussian_filter(noise, [length_mm / 2.0 / step for step in spacing_mm], mode="wrap")

@@ -104,8 +104,7 @@ def render_chest(chest: Chest, shape: Shape, spacing_mm: Triple) -> tuple[FloatA
 
 def _grid(shape: Shape, spacing_mm: Triple) -> tuple[FloatArray, FloatArray, FloatArray]:
     axes = [
-        ((np.arange(n) - (n - 1) / 2.0) * step).astype(np.float32)
-        for n, step in zip(shape, spacing_mm, strict=True)
+        ((np.arange(n) - (n - 1) / 2.0) * step).astype(np.float32) for n, step in zip(shape, spacing_mm, strict=True)
     ]
     return axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]
 

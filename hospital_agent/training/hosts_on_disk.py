@@ -10,7 +10,6 @@ from shared.errors import MonitoringError
 lung_backends.load("hospital_agent.analysis.imaging.lungs")
 
 
-
 class NoLungs(MonitoringError, ValueError):
     """A volume without lungs was offered as a host."""
 

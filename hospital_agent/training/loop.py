@@ -69,7 +69,7 @@ def train(
         if not torch.isfinite(loss):
             raise TrainingDiverged(f"The loss is not a number at step {step}; the last good state is in {folder.name}.")
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 12.0)
         optimiser.step()
         schedule.step()
@@ -79,7 +79,7 @@ def train(
             score = validate(network)
             curve.append({"step": step + 1, "loss": smooth, "score": score})
             best = _keep(folder, network, best, step + 1, score, plan.keep_best)
-            state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+            state: dict[str, object] = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
             _save_state(folder, network, state, step + 1, best, curve)
             bar.set_postfix(loss=f"{smooth:.3f}", score=f"{score:.3f}", refresh=False)
     return best
@@ -97,7 +97,11 @@ def _keep(
 
 
 def _save_state(
-    folder: Path, network: nn.Module, state: dict[str, object], step: int, best: list[Checkpoint],
+    folder: Path,
+    network: nn.Module,
+    state: dict[str, object],
+    step: int,
+    best: list[Checkpoint],
     curve: list[dict[str, float]],
 ) -> None:
     """Everything a run needs to go on, replaced in one move so that a crash leaves the old one."""

@@ -61,7 +61,11 @@ def train_network(
     seen = without(pools.real, leave_out) if real else []
     held = without(pools.held_out_real, leave_out) if real else []
     batches = random_patches(
-        [*seen, *pools.phantoms], recipe.grid, recipe.patch, recipe.batch, np.random.default_rng(recipe.seed),
+        [*seen, *pools.phantoms],
+        recipe.grid,
+        recipe.patch,
+        recipe.batch,
+        np.random.default_rng(recipe.seed),
         _weights(seen, len(pools.phantoms), recipe.real_share),
     )
     validation = PatchValidation([*held, *pools.held_out_phantoms], recipe.grid, recipe.patch, 24, recipe.seed + 1)

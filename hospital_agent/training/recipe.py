@@ -1,6 +1,6 @@
 """How the shipped model is made: every number that decides it, in one place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hospital_agent.analysis.imaging.volume import Shape
 from hospital_agent.analysis.segmentation.bundled import WorkingGrid
@@ -28,8 +28,8 @@ class Recipe:
         seed: of everything.
     """
 
-    network: UNetShape = UNetShape()
-    grid: WorkingGrid = WorkingGrid()
+    network: UNetShape = field(default_factory=UNetShape)
+    grid: WorkingGrid = field(default_factory=WorkingGrid)
     patch: Shape = (48, 48, 48)
     batch: int = 2
     phantom_steps: int = 700
@@ -52,8 +52,17 @@ QUICK = Recipe(
     network=UNetShape(channels=(4, 8, 8)),
     grid=WorkingGrid(tile=(32, 32, 32)),
     patch=(32, 32, 32),
-    phantom_steps=4, fold_steps=2, final_steps=4, validate_every=2,
-    phantoms=3, host_copies=2, held_out=1, held_out_phantoms=2,
-    reference_copies=1, reference_phantoms=3, scored_copies=6, scored_phantoms=8,
+    phantom_steps=4,
+    fold_steps=2,
+    final_steps=4,
+    validate_every=2,
+    phantoms=3,
+    host_copies=2,
+    held_out=1,
+    held_out_phantoms=2,
+    reference_copies=1,
+    reference_phantoms=3,
+    scored_copies=6,
+    scored_phantoms=8,
 )
 """Ends in a minute and makes a model that is good for nothing: for trying the way, never for shipping."""

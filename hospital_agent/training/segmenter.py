@@ -1,6 +1,7 @@
 """Training the lung-lesion U-Net on simulated patients."""
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,7 +15,11 @@ Batch = tuple[Tensor, Tensor]
 
 
 def random_patches(
-    items: Sequence[PoolItem], grid: WorkingGrid, patch: Shape, batch: int, rng: np.random.Generator,
+    items: Sequence[PoolItem],
+    grid: WorkingGrid,
+    patch: Shape,
+    batch: int,
+    rng: np.random.Generator,
     weights: Sequence[float] | None = None,
 ) -> Iterator[Batch]:
     """Endless batches of random tiles, half of them centred on a lesion, mirrored left to right at random.
@@ -59,7 +64,7 @@ def random_tile(
 
 def segmentation_loss(network: nn.Module, batch: object) -> Tensor:
     """Cross-entropy plus soft Dice of the lesion class over the voxels that are known."""
-    images, labels = batch  # type: ignore[misc]
+    images, labels = cast(Batch, batch)
     device = next(network.parameters()).device
     logits = network(images.to(device)).float()
     labels = labels.to(device)
@@ -68,7 +73,8 @@ def segmentation_loss(network: nn.Module, batch: object) -> Tensor:
     lesion = torch.softmax(logits, dim=1)[:, 1] * known
     truth = (labels == 1).float()
     dice = (2.0 * (lesion * truth).sum() + 20.0) / (lesion.sum() + truth.sum() + 20.0)
-    return entropy + 1.0 - dice
+    loss: Tensor = entropy + 1.0 - dice
+    return loss
 
 
 class PatchValidation:

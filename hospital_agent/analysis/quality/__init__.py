@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from shared.registry import Registry
 
@@ -40,6 +40,19 @@ class QualityModel(Protocol):
 
     def predict(self, scores: Scores, *, empty: bool) -> QualityPrediction:
         """Predict from named values; `empty` says that the mask has no voxel."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything fitted, as plain JSON."""
+        ...
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The fitted model again.
+
+        Raises:
+            ModelMismatch: the JSON is damaged.
+        """
         ...
 
 

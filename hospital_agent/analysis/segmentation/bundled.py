@@ -53,7 +53,7 @@ class BundledSegmenter:
 
     def __init__(self, network: UNet, grid: WorkingGrid, *, version: str, model_hash: str, device: str) -> None:
         self.device = choose_device(device)
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last_3d)
+        self.network = network.eval().to(self.device)
         self.grid, self.version, self.model_hash = grid, version, model_hash
 
     def segment(self, volume: Volume) -> Segmentation:

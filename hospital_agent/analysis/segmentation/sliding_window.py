@@ -49,7 +49,8 @@ def importance_map(tile: Shape) -> FloatArray:
     weights = ndimage.gaussian_filter(peak, [n / 8.0 for n in tile], mode="constant")
     weights /= weights.max()
     smallest = weights[weights > 1e-6].min()
-    return np.maximum(weights, smallest).astype(np.float32)
+    clipped: FloatArray = np.maximum(weights, smallest).astype(np.float32)
+    return clipped
 
 
 def tile_starts(length: int, tile: int) -> list[int]:
@@ -66,7 +67,12 @@ def tile_starts(length: int, tile: int) -> list[int]:
 
 
 def sliding_window(
-    network: nn.Module, layer: nn.Module, layer_name: str, image: FloatArray, tile: Shape, device: torch.device,
+    network: nn.Module,
+    layer: nn.Module,
+    layer_name: str,
+    image: FloatArray,
+    tile: Shape,
+    device: torch.device,
     padding: float,
 ) -> tuple[FloatArray, PatchFeatures]:
     """One pass of the network over an image.

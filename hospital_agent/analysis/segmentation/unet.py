@@ -9,6 +9,7 @@ Source:
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class UNetShape:
     @property
     def divisor(self) -> int:
         """Every axis of a tile must be a multiple of this many voxels."""
-        return 2 ** (len(self.channels) - 1)
+        return 1 << (len(self.channels) - 1)
 
 
 class Level(nn.Sequential):
@@ -63,9 +64,7 @@ class UNet(nn.Module):
             Level(1 if i == 0 else widths[i - 1], width, shape.dropout, stride=1 if i == 0 else 2)
             for i, width in enumerate(widths)
         )
-        self.up = nn.ModuleList(
-            nn.ConvTranspose3d(deep, width, 2, stride=2) for width, deep in zip(widths, widths[1:], strict=False)
-        )
+        self.up = nn.ModuleList(nn.ConvTranspose3d(deep, width, 2, stride=2) for width, deep in pairwise(widths))
         self.decoder = nn.ModuleList(Level(2 * width, width, shape.dropout) for width in widths[:-1])
         self.head = nn.Conv3d(widths[0], shape.classes, 1)
 
@@ -80,9 +79,7 @@ class UNet(nn.Module):
     def decode(self, features: list[Tensor]) -> Tensor:
         """Logits from the features of every level."""
         deep = features[-1]
-        for up, decoder, skip in zip(
-            reversed(self.up), reversed(self.decoder), reversed(features[:-1]), strict=True
-        ):
+        for up, decoder, skip in zip(reversed(self.up), reversed(self.decoder), reversed(features[:-1]), strict=True):
             deep = decoder(torch.cat([up(deep), skip], dim=1))
         logits: Tensor = self.head(deep)
         return logits

@@ -1,0 +1,187 @@
+"""`make train`: from chest CT on disk to a model folder with its card. Takes up where an earlier run stopped."""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from hospital_agent.analysis.imaging.volume import Volume
+from hospital_agent.analysis.normalise import ValidationRange
+from hospital_agent.analysis.ood import OodScore, ood_scores
+from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
+from hospital_agent.analysis.quality.fitting import fit_quality_model
+from hospital_agent.analysis.segmentation.unet import UNet
+from hospital_agent.model_folder import SHIPPED_MODEL, save_model
+from hospital_agent.simulation.hosts import Host, phantom_host
+from hospital_agent.simulation.lesions import TEST_ONLY_FAMILIES, TRAINING_FAMILIES
+from hospital_agent.toolkit import Toolkit
+from hospital_agent.training import card
+from hospital_agent.training.hosts_on_disk import shippable_hosts
+from hospital_agent.training.networks import FIRST_SCORED_PHANTOM, Pools, train_network, without
+from hospital_agent.training.recipe import MODEL_NAME, MODEL_VERSION, QUICK, Recipe
+from hospital_agent.training.reference import fit_reference, reference_items
+from hospital_agent.training.scored import ScoredCase, score_hosts, toolkit_for, validation_ranges
+
+
+class Run:
+    """One training run in one folder; every finished stage lies there and is not made again."""
+
+    def __init__(self, recipe: Recipe, hosts: list[Host], folder: Path) -> None:
+        self.recipe, self.hosts, self.folder = recipe, hosts, folder
+        self.pools = Pools(recipe, hosts, folder / "pool")
+        self.start = self._network("phantoms", recipe.phantom_steps, real=False, leave_out=None, start=None)
+
+    def _network(self, name: str, steps: int, *, real: bool, leave_out: str | None, start: UNet | None) -> UNet:
+        network, _ = train_network(
+            self.recipe, self.pools, self.folder / name, steps, real=real, leave_out=leave_out, start=start
+        )
+        return network
+
+    def toolkit(self, leave_out: str | None) -> Toolkit:
+        """A network that never saw `leave_out`, with its own reference and validation ranges."""
+        name = f"without-{leave_out}" if leave_out else "final"
+        steps = self.recipe.fold_steps if leave_out else self.recipe.final_steps
+        network = self._network(name, steps, real=True, leave_out=leave_out, start=self.start)
+        ood = self._reference(name, network, leave_out)
+        plain = toolkit_for(self.recipe, network, ood, {})
+        return toolkit_for(self.recipe, network, ood, self._ranges(name, plain, leave_out))
+
+    def _reference(self, name: str, network: UNet, leave_out: str | None) -> dict[str, OodScore]:
+        path = self.folder / name / "reference.pt"
+        if path.exists():
+            state = torch.load(path, weights_only=True)
+            return {"mahalanobis": ood_scores.get("mahalanobis").from_state({k: v.numpy() for k, v in state.items()})}
+        fitted = fit_reference(self.recipe, network, reference_items(self.recipe, self.pools, leave_out))
+        torch.save({k: torch.as_tensor(v) for k, v in fitted["mahalanobis"].state().items()}, path)
+        return fitted
+
+    def _ranges(self, name: str, toolkit: Toolkit, leave_out: str | None) -> dict[str, ValidationRange]:
+        path = self.folder / name / "validation.json"
+        if not path.exists():
+            items = [*without(self.pools.held_out_real, leave_out), *self.pools.held_out_phantoms]
+            volumes = [Volume(item.image_hu, self.recipe.grid.spacing_mm) for item in items]
+            found = validation_ranges(toolkit, volumes)
+            path.write_text(json.dumps({key: [r.low, r.median, r.high] for key, r in found.items()}))
+        return {key: ValidationRange(*triple) for key, triple in json.loads(path.read_text()).items()}
+
+    def scored(self, leave_out: str) -> list[ScoredCase]:
+        """Cases of the left-out patient and of new phantoms, scored by the network that saw neither."""
+        path = self.folder / f"without-{leave_out}" / "scored.json"
+        if not path.exists():
+            toolkit = self.toolkit(leave_out)
+            fold = sorted({host.patient for host in self.hosts}).index(leave_out)
+            first = FIRST_SCORED_PHANTOM + fold * self.recipe.scored_phantoms
+            phantoms = [phantom_host(seed) for seed in range(first, first + self.recipe.scored_phantoms)]
+            own = [host for host in self.hosts if host.patient == leave_out]
+            cases = score_hosts(toolkit, own, self.recipe.scored_copies // len(own), self.recipe.seed)
+            # The number of a phantom decides whether its textures are unseen, so that every second one is.
+            for number, phantom in enumerate(phantoms):
+                cases += (
+                    score_hosts(toolkit, [phantom], 1, self.recipe.seed)
+                    if number % 2 == 0
+                    else score_hosts(toolkit, [phantom], 2, self.recipe.seed)[1:]
+                )
+            path.write_text(json.dumps([case.to_json() for case in cases]))
+        return [ScoredCase(**entry) for entry in json.loads(path.read_text())]
+
+
+def make_model(run: Run, out: Path, cost: str) -> None:
+    """Fit the quality model on the left-out cases, and write the folder of the shipped network with its card."""
+    cases = [case for patient in sorted({host.patient for host in run.hosts}) for case in run.scored(patient)]
+    quality = fit_quality_model(
+        [case.values for case in cases],
+        [case.dice for case in cases],
+        [case.patient for case in cases],
+        empty=[case.empty for case in cases],
+        version=MODEL_VERSION,
+    )
+    final = run.toolkit(None)
+    network: UNet = final.segmenter.network  # type: ignore[union-attr]
+    recipe = run.recipe
+    save_model(
+        out,
+        name=MODEL_NAME,
+        version=MODEL_VERSION,
+        network=network,
+        grid=recipe.grid,
+        ood=final.ood,
+        validation=final.validation,
+        quality_kind="logistic_regression",
+        quality=quality.to_json(),
+        flag_quality=quality.flag_quality,
+        made_from={"seed": recipe.seed, "patients": len({h.patient for h in run.hosts})},
+    )
+    views = {view.name: view for view in quality.views}
+    reference: Mahalanobis = final.ood["mahalanobis"]  # type: ignore[assignment]
+    parameters = sum(p.numel() for p in network.parameters())
+    (out / "MODEL_CARD.md").write_text(
+        card.HEAD.format(
+            name=MODEL_NAME,
+            version=MODEL_VERSION,
+            parameters=parameters,
+            megabytes=(out / "network.safetensors").stat().st_size / 1e6,
+            spacing=recipe.grid.spacing_mm[0],
+            patients=len({host.patient for host in run.hosts}),
+            hosts=f"{len(run.hosts)} volumes: {', '.join(host.name for host in run.hosts)}",
+            phantoms=recipe.phantoms,
+            training_families=", ".join(TRAINING_FAMILIES),
+            test_families=", ".join(TEST_ONLY_FAMILIES),
+            cost=cost,
+            case_count=len(cases),
+            rows=card.patient_rows(cases),
+            scanner_rows=card.scanner_rows(cases),
+            quality_cases=views["full"].case_count,
+            quality_patients=views["full"].patient_count,
+            failed=views["full"].assessment["failed_case_count"],
+            quality_rows=card.quality_rows({name: view.assessment for name, view in views.items()}),
+            patches=reference.patch_count,
+            reference_patients=reference.patient_count,
+            dimension=reference.gaussian.dimension,
+            shrinkage=reference.weight.weight,
+            validation_cases=len(run.pools.held_out_real) + len(run.pools.held_out_phantoms),
+        ),
+        encoding="utf-8",
+    )
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(prog="python -m hospital_agent.training", description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SEGWATCH_DATA"), help="folder with chest_ct/")
+    parser.add_argument("--work", type=Path, default=Path("training-runs"), help="checkpoints and finished stages")
+    parser.add_argument("--out", type=Path, default=SHIPPED_MODEL, help="the model folder to write")
+    parser.add_argument("--only", help="train and score one fold, or 'final', and stop")
+    parser.add_argument("--quick", action="store_true", help="a minute, and good for nothing but trying the way")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    told = parser.parse_args()
+    if told.data is None:
+        parser.error("name the data with --data or SEGWATCH_DATA")
+    torch.set_num_threads(told.threads)
+    begun = time.monotonic()
+    run = Run(QUICK if told.quick else Recipe(), shippable_hosts(told.data), told.work)
+    if told.only:
+        _ = run.toolkit(None) if told.only == "final" else run.scored(told.only)
+        return
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {told.threads} threads"
+    for patient in sorted({host.patient for host in run.hosts}):
+        run.scored(patient)
+    run.toolkit(None)
+    spent = _spent(told.work, time.monotonic() - begun)
+    make_model(
+        run, told.out, f"Trained on {device} in {spent / 3600:.1f} hours in all, leave-one-out networks included."
+    )
+
+
+def _spent(folder: Path, seconds: float) -> float:
+    """Seconds of this run and of those before it that it took up."""
+    path = folder / "seconds.json"
+    total = seconds + (json.loads(path.read_text()) if path.exists() else 0.0)
+    path.write_text(json.dumps(total))
+    return total
+
+
+if __name__ == "__main__":
+    main()
