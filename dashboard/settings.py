@@ -3,7 +3,7 @@
 import secrets
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -32,7 +32,7 @@ class Settings(BaseSettings):
         threads: how many requests are answered at the same time.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     central_url: str = Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")
     host: str = "127.0.0.1"
@@ -78,14 +78,15 @@ class Settings(BaseSettings):
         return text.encode()
 
 
-def load() -> Settings:
-    """The settings of this process.
+def load(**chosen: str | int | None) -> Settings:
+    """The settings of this process; what is chosen on the command line comes before the environment.
 
     Raises:
         SettingsError: names the setting that is missing or cannot be used; never its value.
     """
     try:
-        return Settings()
+        given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+        return Settings(**given)
     except ValidationError as error:
         raise SettingsError(" ".join(_sentence(item) for item in error.errors())) from None
 

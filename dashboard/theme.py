@@ -23,7 +23,7 @@ BASELINE_SOFT = "rgba(122, 135, 148, 0.20)"
 ALARM = "#C2410C"
 CHANCE = "#B8A04A"
 CHANCE_SOFT = "rgba(184, 160, 74, 0.28)"
-HATCH = "#A3AEB9"
+HATCH = "#B4BEC8"
 HIGHLIGHTS = ("#0B5CAD", "#A13D7E", "#00704F", "#8A5A00")
 """Lines picked out of many; told apart by their labels too."""
 
@@ -87,4 +87,4 @@ TEMPLATE = go.layout.Template(
     }
 )
 
-GRAPH_CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True, "scrollZoom": False}
+GRAPH_CONFIG: Any = {"displaylogo": False, "displayModeBar": False, "responsive": True, "scrollZoom": False}

@@ -1,0 +1,36 @@
+"""What the pages' callbacks share: "leave it as it is", the time of the last look, and whether anything is new."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from dash import ClientsideFunction, html, no_update
+from dash.development.base_component import Component
+from pydantic import BaseModel
+
+KEEP: Any = no_update
+
+
+def as_of(now: datetime) -> str:
+    """When the page last looked at the centre."""
+    return f"as of {now.astimezone(UTC).strftime('%H:%M:%S')} UTC"
+
+
+def title_row(title: str, as_of_id: str) -> Component:
+    """A page's title, and beside it how fresh the page is."""
+    return html.Div([html.H1(title), html.Span(id=as_of_id, className="as-of")], className="title-row")
+
+
+def digest(models: Iterable[BaseModel | str | None]) -> str:
+    """A short name for exactly these answers: charts are drawn again only when it changes."""
+    seen = sha256()
+    for model in models:
+        seen.update(model.model_dump_json().encode() if isinstance(model, BaseModel) else str(model).encode())
+        seen.update(b"\0")
+    return seen.hexdigest()[:16]
+
+
+def in_browser(app: Any, function: str, *wiring: Any) -> None:
+    """Wire a function of `assets/behaviour.js`, which runs in the browser without a request."""
+    app.clientside_callback(ClientsideFunction("segwatch", function), *wiring)
