@@ -54,7 +54,7 @@ class Ranks:
         >>> ranks = Ranks([1.0, 2.0, 3.0])
         >>> ranks.append(9.0)
         RankInterval(low=0.0, high=0.25)
-        >>> ranks.append(2.0).p_value(0.5)
+        >>> round(ranks.append(2.0).p_value(0.5), 3)
         0.6
     """
 
