@@ -22,6 +22,7 @@ TEST_ONLY_FAMILIES: tuple[Family, ...] = ("crazy_paving", "reversed_halo")
 
 WAVE_COUNT = 6
 SMALLEST_ML, LARGEST_ML = 0.4, 120.0
+COARSE_MM = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +67,19 @@ def draw_lesions(
     """
     if count == 0 or not lungs.any():
         return ()
-    places = np.argwhere(lungs)
-    weights = _place_weights(lungs, spacing_mm)[lungs]
+    # Places need no finer grid than 4 mm, and the distances below are slow on a fine one.
+    steps = [max(1, int(COARSE_MM / step)) for step in spacing_mm]
+    coarse = lungs[tuple(slice(None, None, step) for step in steps)]
+    if not coarse.any():
+        steps, coarse = [1, 1, 1], lungs
+    spacing = np.asarray(spacing_mm) * steps
+    places = np.argwhere(coarse) * spacing
+    weights = _place_weights(coarse, spacing)[coarse]
     chosen = rng.choice(len(places), size=count, p=weights / weights.sum())
-    return tuple(_draw_lesion(rng, places[index] * np.asarray(spacing_mm), families) for index in chosen)
+    return tuple(_draw_lesion(rng, places[index], families) for index in chosen)
 
 
-def _place_weights(lungs: BoolArray, spacing_mm: Triple) -> NDArray[np.float64]:
+def _place_weights(lungs: BoolArray, spacing_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Subpleural, posterior and basal places are more likely, as in Covid pneumonia; no place is impossible."""
     depth = ndimage.distance_transform_edt(lungs, sampling=spacing_mm)
     z, y, _ = (np.linspace(0.0, 1.0, n) for n in lungs.shape)

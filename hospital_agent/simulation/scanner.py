@@ -93,9 +93,8 @@ def average_slices(array: FloatArray, spacing_mm: Triple, slice_mm: float) -> tu
     depth = array.shape[0] * spacing_mm[0]
     count = max(1, int(np.floor(depth / slice_mm + 0.5)))
     edges = np.minimum(np.arange(count + 1) * slice_mm, depth) / spacing_mm[0]
-    integral = np.concatenate([np.zeros((1, *array.shape[1:])), np.cumsum(array, axis=0, dtype=np.float64)])
-    lower = np.minimum(edges.astype(int), array.shape[0] - 1)
-    share = (edges - lower)[:, None, None]
-    at_edges = integral[lower] * (1.0 - share) + integral[lower + 1] * share
-    widths = np.diff(edges)[:, None, None]
-    return (np.diff(at_edges, axis=0) / widths).astype(np.float32), (slice_mm, spacing_mm[1], spacing_mm[2])
+    lower = np.arange(array.shape[0])
+    overlap = np.minimum(edges[1:, None], lower + 1) - np.maximum(edges[:-1, None], lower)
+    weights = np.maximum(overlap, 0.0) / np.diff(edges)[:, None]
+    averages = weights.astype(np.float32) @ array.reshape(array.shape[0], -1).astype(np.float32, copy=False)
+    return averages.reshape(count, *array.shape[1:]), (slice_mm, spacing_mm[1], spacing_mm[2])

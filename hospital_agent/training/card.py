@@ -33,11 +33,12 @@ Leave-one-patient-out: for each row a network was trained without that patient a
 cases; scanners go beyond those of training (dose 0.05 to 2, slices to 10 mm). With {patients} patients these rows are
 examples, not estimates.
 
-| left-out patient | lesions | Dice, trained textures | Dice, unseen textures | missed | healthy | false alarms | false ml |
+| left-out patient | lesions | Dice, known textures | Dice, unseen textures | missed | healthy | false | false ml |
 |---|---|---|---|---|---|---|---|
 {rows}
 
-"Lesions" counts cases with lesions, "missed" those with an empty mask. "False alarms" are healthy cases with a mask that is not empty, "false ml" its median volume over healthy cases.
+"Lesions" counts cases with lesions and "missed" those of them with an empty mask; "false" counts healthy cases with a
+mask that is not empty, and "false ml" is its median volume over healthy cases.
 
 ## Dice by scanner, left-out patients and phantoms together
 
