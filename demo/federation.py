@@ -1,0 +1,120 @@
+"""The centre, the dashboard and the three hospitals of one run, wired as their settings wire them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+
+from demo.patients import SITES, Site
+from demo.programs import Programs, free_port, new_secret, run_once, wait_until_up
+from shared.read_models import AlertView, DetectorSeries, Page, SessionToken, SiteOverview
+
+# What differs from an installation: a hospital closes a window once a day and waits for 100 patients; the demo has
+# minutes. The alarm line, the detectors and every rule are those that a hospital runs.
+STATISTICS = {"AGENT_WINDOW_LENGTH_S": "8", "AGENT_BASELINE_PATIENTS": "30", "AGENT_K": "5"}
+# How often to look, not what to conclude: a real inbox is polled every few seconds and waits a minute for stragglers.
+PACE = {"AGENT_POLL_S": "0.3", "AGENT_QUIET_PERIOD_S": "1", "AGENT_SIGN_OF_LIFE_S": "5", "AGENT_THREADS": "1"}
+LONGEST_WINDOW_S = "3600"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """One agent: its site, its folders and its environment."""
+
+    site: Site
+    inbox: Path
+    data: Path
+    environment: dict[str, str]
+
+    @property
+    def waiting(self) -> int:
+        """Series in the inbox that are not yet analysed."""
+        return sum(not entry.name.startswith(".") for entry in self.inbox.iterdir())
+
+    def ask(self, *command: str) -> Any:
+        """Run `hospital-agent COMMAND` as this hospital and read the JSON it prints."""
+        return json.loads(run_once(["hospital-agent", *command], self.environment))
+
+
+class Federation:
+    """One centre, one dashboard, three hospitals."""
+
+    def __init__(self, programs: Programs) -> None:
+        self.folder = programs.folder.resolve()
+        self.programs = programs
+        self.lead, self.password = "lead", new_secret()
+        self.api = f"http://127.0.0.1:{free_port()}"
+        self.dashboard = f"http://127.0.0.1:{free_port()}"
+        self.hospitals: tuple[Hospital, ...] = ()
+        self._token: str | None = None
+
+    def start(self) -> None:
+        """Start everything and wait until it answers."""
+        central = {
+            "CENTRAL_DATABASE_URL": f"sqlite:///{self.folder / 'central.sqlite'}",
+            "CENTRAL_LEAD_NAME": self.lead,
+            "CENTRAL_LEAD_PASSWORD": self.password,
+            "CENTRAL_PORT": self.api.rpartition(":")[2],
+        }
+        run_once(["central-server", "migrate"], central)
+        self.hospitals = tuple(self._register(site, central) for site in SITES)
+        server = self.programs.start("central-server", ["central-server", "serve"], central)
+        wait_until_up(f"{self.api}/readyz", server)
+        page = self.programs.start("dashboard", ["dashboard", "serve"], self._dashboard_environment())
+        for hospital in self.hospitals:
+            self.programs.start(hospital.site.name, ["hospital-agent", "run"], hospital.environment)
+        wait_until_up(f"{self.dashboard}/healthz", page)
+
+    def _register(self, site: Site, central: dict[str, str]) -> Hospital:
+        home = self.folder / site.name
+        inbox, data, key = home / "inbox", home / "data", home / "site.key"
+        inbox.mkdir(parents=True)
+        data.mkdir()
+        run_once(["central-server", "sites", "add", site.name, "--title", site.title, "--key-file", str(key)], central)
+        environment = {
+            "AGENT_SITE": site.name,
+            "AGENT_INBOX": str(inbox),
+            "AGENT_DATA_DIR": str(data),
+            "AGENT_CENTRAL_URL": self.api,
+            "AGENT_SITE_KEY_FILE": str(key),
+            "AGENT_MAX_WINDOW_AGE_S": LONGEST_WINDOW_S,
+            "AGENT_AFTER": "delete",
+            **STATISTICS,
+            **PACE,
+        }
+        return Hospital(site, inbox, data, environment)
+
+    def _dashboard_environment(self) -> dict[str, str]:
+        return {
+            "DASHBOARD_CENTRAL_URL": self.api,
+            "DASHBOARD_PORT": self.dashboard.rpartition(":")[2],
+            "DASHBOARD_REFRESH_S": "5",
+        }
+
+    def get(self, path: str) -> Any:
+        """Ask the REST API as the lead."""
+        if self._token is None:
+            answer = httpx2.post(
+                f"{self.api}/api/v1/session", json={"username": self.lead, "password": self.password}, timeout=30
+            )
+            answer.raise_for_status()
+            self._token = SessionToken.model_validate_json(answer.content).token
+        answer = httpx2.get(f"{self.api}/api/v1{path}", headers={"Authorization": f"Bearer {self._token}"}, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def alerts(self) -> list[AlertView]:
+        """Every alert of the run, open or not."""
+        return list(Page[AlertView].model_validate(self.get("/alerts?limit=100")).items)
+
+    def sites(self) -> dict[str, SiteOverview]:
+        """The overview, by name of the site."""
+        return {site.site: site for site in Page[SiteOverview].model_validate(self.get("/sites")).items}
+
+    def evidence(self, site: str) -> list[DetectorSeries]:
+        """The detectors of a site over time."""
+        return [DetectorSeries.model_validate(item) for item in self.get(f"/sites/{site}/detectors")]
