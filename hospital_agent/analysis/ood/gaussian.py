@@ -182,17 +182,8 @@ def fit_gaussian(moments: GaussianMoments, weight: float) -> Gaussian:
             f"Without shrinkage {moments.dimension} features need more than {moments.dimension} rows, "
             f"and there are {moments.count}."
         )
-    spread, axes = principal_axes(moments)
+    spread, axes = moments.principal_axes
     return CompactGaussian(moments.mean, axes, (1 - weight) * spread + floor, floor)
-
-
-def principal_axes(moments: GaussianMoments) -> tuple[Float64Array, Float64Array]:
-    """Variance (R,) along each principal axis (divisor: count), and the axes (R, D) as orthonormal rows."""
-    if moments.dense is not None:
-        values, vectors = scipy.linalg.eigh(moments.covariance(), driver="evd", check_finite=False)
-        return np.maximum(values, 0.0), np.ascontiguousarray(vectors.T)
-    _, singular, axes = scipy.linalg.svd(moments.factor, full_matrices=False, check_finite=False)
-    return np.square(singular) / moments.count, axes
 
 
 def _dense(moments: GaussianMoments, weight: float, floor: float) -> DenseGaussian:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hospital_agent.analysis.errors import FeatureShapeError
-from hospital_agent.analysis.ood.gaussian import oas_weight, principal_axes
+from hospital_agent.analysis.ood.gaussian import oas_weight
 from hospital_agent.analysis.ood.moments import Float64Array, GaussianMoments
 
 CANDIDATE_WEIGHTS = tuple(float(weight) for weight in np.geomspace(1e-3, 1.0, 25))
@@ -74,7 +74,7 @@ def left_out_log_likelihood(
     patient has rows, plus one for the mean, so one eigendecomposition serves all patients and weights (Woodbury).
     Patients stand in sorted order.
     """
-    spread, axes = principal_axes(moments)
+    spread, axes = moments.principal_axes
     coordinates = (rows - moments.mean) @ axes.T
     of_row = np.asarray(patients)
     return np.array(

@@ -71,6 +71,17 @@ def test_does_not_lose_a_small_spread_beside_a_large_mean() -> None:
     np.testing.assert_allclose(moments.covariance(), np.cov(rows, rowvar=False, bias=True), atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    "rows", [rows_of(9, 40), rows_of(60, 40), np.repeat(rows_of(5, 40), 3, axis=0), np.eye(12, 40)]
+)
+def test_principal_axes_are_orthonormal_and_give_the_covariance_back(rows: np.ndarray) -> None:
+    moments = GaussianMoments.of(rows)
+    spread, axes = moments.principal_axes
+    np.testing.assert_allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-8)
+    scale = np.abs(moments.covariance()).max()
+    np.testing.assert_allclose((axes.T * spread) @ axes, moments.covariance(), atol=1e-8 * scale)
+
+
 def test_refuses_what_is_not_rows_of_finite_numbers_of_one_length() -> None:
     with pytest.raises(FeatureShapeError):
         GaussianMoments.of(np.zeros(3))
@@ -82,3 +93,5 @@ def test_refuses_what_is_not_rows_of_finite_numbers_of_one_length() -> None:
         GaussianMoments.of_batches([])
     with pytest.raises(TooFewCases):
         GaussianMoments.zero(3).covariance()
+    with pytest.raises(TooFewCases):
+        _ = GaussianMoments.zero(3).principal_axes
