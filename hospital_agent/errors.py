@@ -11,6 +11,7 @@
     │   │                 · GantryTilt · ObliqueVolume · NotAxial · NotThreeDimensional
     │   ├── the values:   NonHounsfieldValues · NotFiniteValues
     │   └── the mask:     MaskGeometryMismatch · NotAMask
+    ├── CaseFailed               an accepted input could not be analysed; carries `stage` and `reason`
     ├── StoreError
     │   ├── StoreDamaged         the database fails its integrity check
     │   ├── StoreInUse           another agent holds the store
@@ -199,6 +200,20 @@ class NotAMask(InputRefused):
     """A file given as a mask that holds something else."""
 
     reason = "not_a_mask"
+
+
+class CaseFailed(MonitoringError):
+    """An accepted input could not be analysed: counted as failed, never as a score of 0.
+
+    Args:
+        stage: where it happened: "read", "segmentation", ...
+        reason: a fixed slug: "out_of_memory", "analysis_error", "unexpected_error", "crashed".
+    """
+
+    def __init__(self, message: str, *, stage: str, reason: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.reason = reason
 
 
 class StoreError(MonitoringError):

@@ -1,0 +1,1 @@
+"""From stored cases to what may leave the hospital, and the sending of it."""

@@ -1,0 +1,312 @@
+"""Where stored cases become released reports: windows open and close here, and the baseline is frozen.
+
+Every change is one transaction, so that a crash leaves either all of it or nothing:
+
+    take      a case is stored and fed to the detectors; pages are stored with it
+    advance   a due window is closed: its report goes to ledger and outbox, detectors are stored as they stand,
+              the baseline is frozen when enough patients have come, and the next window opens
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hospital_agent.errors import LedgerBroken, StoreDamaged
+from hospital_agent.reporting import aggregate, calendar
+from hospital_agent.reporting.aggregate import CountedCase, Heading, as_protected
+from hospital_agent.reporting.calendar import Calendar, Verdict
+from hospital_agent.reporting.detectors import DetectorBank, Page
+from hospital_agent.reporting.events import Event
+from hospital_agent.reporting.privacy import Policy
+from hospital_agent.store import cases, ledger, outbox, windows
+from hospital_agent.store.cases import Arrival, Finding
+from hospital_agent.store.database import Store
+from hospital_agent.store.tables import BaselineRow, CaseRow, DetectorRow, PageRow, WindowRow
+from hospital_agent.store.windows import ModelKey
+from shared.logs import logger
+from shared.quantities import Quantity
+from shared.report import DetectorState, FlagQuality, SiteReport, Versions, Window, report_id_for
+from shared.statistics.errors import StateMismatch
+
+EDGES_VERSION = 1
+log = logger("desk")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a site has decided, and what its numbers are made of.
+
+    Args:
+        site: its name.
+        calendar: when windows close.
+        policy: the privacy rule; None releases nothing.
+        baseline_patients: distinct patients in released windows that make the baseline.
+        log_threshold: the detectors' alarm line.
+        model: what makes the masks.
+        agent_version, quality_version: of the program and the quality model.
+        quantities, events: what is summarised.
+        flag_quality: how well the flag finds failures, where it was measured.
+    """
+
+    site: str
+    calendar: Calendar
+    policy: Policy | None
+    baseline_patients: int
+    log_threshold: float
+    model: ModelKey
+    agent_version: str
+    quality_version: str
+    quantities: tuple[Quantity, ...]
+    events: tuple[Event, ...]
+    flag_quality: FlagQuality | None = None
+
+
+class Desk:
+    """Windows, baseline and detectors of one site.
+
+    Args:
+        tie_break: a number in (0, 1) for each case id, always the same.
+    """
+
+    def __init__(self, store: Store, plan: Plan, tie_break: Callable[[str], float]) -> None:
+        self._store, self._plan, self._tie_break = store, plan, tie_break
+        self._bank: DetectorBank | None = None
+        self._bank_is_current = False
+
+    def begin(self, now: datetime) -> None:
+        """Open the first window of a new store, or close the window that another model has left open.
+
+        Numbers of two models never share a window, and the catalogue that could sum up the other model's is gone, so
+        that window is told as suppressed.
+        """
+        with self._changing() as session:
+            window = windows.open_window(session)
+            if window is None:
+                first = calendar.first_start(now, self._plan.calendar.length_s)
+                windows.start(session, 0, first, self._plan.model)
+            elif windows.model_of(window) != self._plan.model:
+                last = cases.last_received(session, window.index) or window.start_at
+                verdict: Verdict = "unreported" if self._plan.policy is None else "suppressed"
+                self._close(session, window, max(now, last) + timedelta(seconds=1), verdict, now)
+
+    def take(self, arrival: Arrival, finding: Finding, now: datetime) -> list[Page]:
+        """Store what became of an arrival, and feed it to the detectors if it counts; returns who pages."""
+        with self._changing() as session:
+            window = opened(session)
+            # A clock that was set back makes no case late: what arrives now belongs to the open window.
+            late = arrival.received_at < window.start_at <= now
+            row = cases.add(session, arrival, finding, window, now, late=late)
+            pages = self._feed(session, row, window, now) if row.counted else []
+        for page in pages:
+            log.warning("detector_paged", detector=page.detector.replace(":", "_"), window_index=window.index)
+        return pages
+
+    def advance(self, to: datetime, now: datetime) -> int:
+        """Close every window that is due at `to`; returns how many were."""
+        closed = 0
+        while self._close_if_due(to, now):
+            closed += 1
+        return closed
+
+    def preview(self, now: datetime) -> SiteReport | None:
+        """The report that the open window would make if it closed now; None where no k is set. Writes nothing."""
+        with self._store.read() as session:
+            window = windows.open_window(session)
+            if window is None or self._plan.policy is None:
+                return None
+            end = max(now, window.start_at + timedelta(seconds=1))
+            return self._window_report(session, self._plan.policy, window, end, now)
+
+    @contextmanager
+    def _changing(self) -> Iterator[Session]:
+        """A transaction; where it fails, the detectors in memory are read again from what is stored."""
+        try:
+            with self._store.write() as session:
+                yield session
+        except BaseException:
+            self._bank_is_current = False
+            raise
+
+    def _feed(self, session: Session, row: CaseRow, window: WindowRow, now: datetime) -> list[Page]:
+        baseline = windows.baseline_of(session, self._plan.model.hash)
+        bank = self._current_bank(session, baseline, before=row.id)
+        if bank is None or baseline is None:
+            return []
+        pages = bank.feed(cases.as_counted(row), self._tie_break(row.case_id), window.start_at)
+        session.add_all(
+            PageRow(
+                baseline_version=baseline.version,
+                detector=page.detector,
+                case=row.id,
+                window_index=window.index,
+                paged_at=now,
+                since=page.since,
+            )
+            for page in pages
+        )
+        return pages
+
+    def _close_if_due(self, to: datetime, now: datetime) -> bool:
+        with self._changing() as session:
+            window = opened(session)
+            last = cases.last_received(session, window.index)
+            patients = cases.patient_count(session, [window.index])
+            due = calendar.closing(self._plan.calendar, window.start_at, last, patients, to)
+            if due is not None:
+                self._close(session, window, *due, now)
+        return due is not None
+
+    def _close(self, session: Session, window: WindowRow, end: datetime, verdict: Verdict, now: datetime) -> None:
+        policy = self._plan.policy
+        if policy is not None and verdict != "unreported":
+            suppressed = verdict == "suppressed"
+            heading = self._heading(session, policy, window, end, now)
+            report = (
+                aggregate.suppressed_report(heading)
+                if suppressed
+                else self._window_report(session, policy, window, end, now)
+            )
+            outbox.put(session, report, now)
+        window.state, window.end_at, window.closed_at = verdict, end, now
+        session.flush()
+        self._settle_detectors(session)
+        if policy is not None and verdict == "released":
+            self._freeze_if_enough(session, policy, now)
+        windows.start(session, window.index + 1, end, self._plan.model)
+        log.info("window_closed", window_index=window.index, status=verdict)
+
+    def _settle_detectors(self, session: Session) -> None:
+        """Store the detectors as they stand at a window's close; only later cases are fed again after a restart."""
+        baseline = windows.baseline_of(session, self._plan.model.hash)
+        bank = self._current_bank(session, baseline)
+        if bank is None or baseline is None:
+            return
+        self._keep_bank(session, baseline, bank)
+        bank.begin_window()
+
+    def _keep_bank(self, session: Session, baseline: BaselineRow, bank: DetectorBank) -> None:
+        baseline.last_case = cases.last_id(session)
+        for name, state in bank.states().items():
+            session.merge(DetectorRow(baseline_version=baseline.version, name=name, state=state))
+
+    def _current_bank(
+        self, session: Session, baseline: BaselineRow | None, before: int | None = None
+    ) -> DetectorBank | None:
+        """The detectors in memory, or built from what is stored of the cases before `before`."""
+        if not self._bank_is_current:
+            self._bank = None if baseline is None else self._rebuilt_bank(session, baseline, before)
+            self._bank_is_current = True
+        return self._bank
+
+    def _rebuilt_bank(self, session: Session, baseline: BaselineRow, before: int | None) -> DetectorBank:
+        members = cases.counted(session, windows.members(session, baseline))
+        rows = [row for row in cases.stream(session, baseline) if before is None or row.id < before]
+        starts = windows.starts(session)
+        fed = [(cases.as_counted(row), starts[row.window_index]) for row in rows if row.id <= baseline.last_case]
+        states = {
+            row.name: row.state
+            for row in session.scalars(select(DetectorRow).where(DetectorRow.baseline_version == baseline.version))
+        }
+        try:
+            bank = DetectorBank.restore(states, members, fed, self._plan.quantities, self._plan.events)
+        except StateMismatch:  # another version of the detectors wrote them: feed this one from the beginning
+            bank, fed = self._fresh_bank(members), []
+        for row in rows[len(fed) :]:
+            bank.feed(cases.as_counted(row), self._tie_break(row.case_id), starts[row.window_index])
+        return bank
+
+    def _fresh_bank(self, baseline: Sequence[CountedCase]) -> DetectorBank:
+        plan = self._plan
+        return DetectorBank.freeze(baseline, plan.quantities, plan.events, plan.log_threshold)
+
+    def _freeze_if_enough(self, session: Session, policy: Policy, now: datetime) -> None:
+        """Freeze the site baseline from released windows once enough distinct patients are in them."""
+        if windows.baseline_of(session, self._plan.model.hash) is not None:
+            return
+        members = windows.warm_up(session, self._plan.model.hash)
+        indices = [window.index for window in members]
+        patients = cases.patient_count(session, indices)
+        if patients < self._plan.baseline_patients:
+            return
+        counted = cases.counted(session, indices)
+        baseline = windows.freeze(session, members, patients, len(counted), cases.last_id(session), now)
+        self._bank, self._bank_is_current = self._fresh_bank(counted), True
+        self._keep_bank(session, baseline, self._bank)
+        outbox.put(session, self._baseline_report(session, policy, members, baseline, now), now)
+        log.info("baseline_frozen", baseline=baseline.version, case_count=len(counted))
+
+    def _window_report(
+        self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime
+    ) -> SiteReport:
+        plan = self._plan
+        counted = aggregate.tally(cases.counted(session, [window.index]), plan.quantities, plan.events)
+        baseline = windows.baseline_of(session, plan.model.hash)
+        bank = self._current_bank(session, baseline)
+        detectors: tuple[DetectorState, ...] = ()
+        if bank is not None and baseline is not None:
+            stream_n = len(cases.counted(session, [*windows.released_after(session, baseline), window.index]))
+            detectors = bank.told(baseline.case_count, stream_n)
+        return aggregate.window_report(
+            self._heading(session, policy, window, end, now),
+            counted,
+            cases.arrivals(session, window.index),
+            detectors,
+            flag_quality=plan.flag_quality,
+        )
+
+    def _baseline_report(
+        self, session: Session, policy: Policy, members: Sequence[WindowRow], baseline: BaselineRow, now: datetime
+    ) -> SiteReport:
+        plan = self._plan
+        told = [self._released_report(session, window) for window in members]
+        quantities = tuple(q for q in plan.quantities if all(_tells(report, q) for report in told))
+        events = tuple(e for e in plan.events if all(e.name in {t.name for t in r.events} for r in told))
+        parts = [
+            (aggregate.tally(cases.counted(session, [window.index]), quantities, events), as_protected(report))
+            for window, report in zip(members, told, strict=True)
+        ]
+        span = Window(index=baseline.last_window, start_at=baseline.start_at, end_at=baseline.end_at)
+        heading = Heading(
+            plan.site, "baseline", span, self._versions(members[-1], baseline.version), policy, now, quantities, events
+        )
+        return aggregate.baseline_report(heading, parts)
+
+    def _released_report(self, session: Session, window: WindowRow) -> SiteReport:
+        body = ledger.body_of(session, str(report_id_for(self._plan.site, "window", window.index, "all", 0, None)))
+        if body is None:
+            raise LedgerBroken(f"The ledger lacks the report of window {window.index}.")
+        return SiteReport.model_validate_json(body)
+
+    def _heading(self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime) -> Heading:
+        plan = self._plan
+        baseline = windows.baseline_of(session, window.model_hash)
+        versions = self._versions(window, None if baseline is None else baseline.version)
+        span = Window(index=window.index, start_at=window.start_at, end_at=end)
+        return Heading(plan.site, "window", span, versions, policy, now, plan.quantities, plan.events)
+
+    def _versions(self, window: WindowRow, baseline: int | None) -> Versions:
+        return Versions(
+            agent=self._plan.agent_version,
+            backend=window.backend,
+            model=window.model_version,
+            model_hash=window.model_hash,
+            quality_model=self._plan.quality_version,
+            baseline=baseline,
+            edges=EDGES_VERSION,
+        )
+
+
+def opened(session: Session) -> WindowRow:
+    """The open window; `Desk.begin` has made one."""
+    window = windows.open_window(session)
+    if window is None:
+        raise StoreDamaged("The store has no open window.")
+    return window
+
+
+def _tells(report: SiteReport, quantity: Quantity) -> bool:
+    return any(metric.name == quantity.name and metric.version == quantity.version for metric in report.metrics)

@@ -1,0 +1,92 @@
+"""Events that are counted beside the distributions: what each one is, and which distribution would give it away."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hospital_agent.analysis.normalise import ValidationRange
+from hospital_agent.pipeline import CaseResult, Values
+
+OUTSIDE_LUNGS_FRACTION = 0.5
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A distribution from which an event can be counted: it happened to whoever lies on one side of a threshold.
+
+    Args:
+        metric: name of the quantity.
+        side: "below" counts values < threshold, "from" counts values >= threshold.
+        exact: False where the event implies the side but not the reverse, so that the side only bounds it from above.
+    """
+
+    metric: str
+    side: Literal["below", "from"]
+    threshold: float
+    exact: bool = True
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a case or did not.
+
+    Args:
+        name, label: as on the wire.
+        traces: distributions that bound its count.
+        watched: whether a rate detector watches it.
+    """
+
+    name: str
+    label: str
+    traces: tuple[Trace, ...] = ()
+    watched: bool = False
+
+
+def catalogue(
+    validation: Mapping[str, ValidationRange], flag_thresholds: Sequence[float], *, has_quality: bool
+) -> tuple[Event, ...]:
+    """The events of a toolkit, in a fixed order.
+
+    Args:
+        validation: name of a score -> its range, from which its limit follows.
+        flag_thresholds: failure probabilities at which the quality model flags, as far as it tells them.
+        has_quality: whether there is a quality model at all.
+    """
+    events = [
+        Event(
+            "empty_mask",
+            "Nothing was segmented",
+            (Trace("lesion_volume_ml", "below", 1e-9), Trace("component_count", "below", 0.5, exact=False)),
+            watched=True,
+        ),
+        Event(
+            "outside_lungs",
+            "Most of the segmentation lies outside the lungs",
+            (Trace("lesion_in_lungs", "below", OUTSIDE_LUNGS_FRACTION),),
+        ),
+    ]
+    if has_quality:
+        traces = tuple(Trace("failure_probability", "from", threshold) for threshold in flag_thresholds)
+        events.append(Event("flagged", "Flagged for review: the mask is expected to be poor", traces, watched=True))
+    if "mahalanobis" in validation:
+        limit = validation["mahalanobis"].log10_ratio(2 * validation["mahalanobis"].high)
+        traces = () if limit is None else (Trace("mahalanobis_log10", "from", limit),)
+        events.append(Event("outside_model_reference", "Unlike anything the model was validated on", traces))
+    return tuple(events)
+
+
+def happened(result: CaseResult) -> frozenset[str]:
+    """The names of the events that happened to a case."""
+    return events_in(result.values, empty=result.empty, flagged=result.quality is not None and result.quality.flagged)
+
+
+def events_in(values: Values, *, empty: bool, flagged: bool) -> frozenset[str]:
+    """The names of the events that follow from a case's values."""
+    in_lungs, unusual = values.get("lesion_in_lungs"), values.get("mahalanobis_normalised")
+    facts = {
+        "empty_mask": empty,
+        "outside_lungs": in_lungs is not None and in_lungs < OUTSIDE_LUNGS_FRACTION,
+        "flagged": flagged,
+        "outside_model_reference": unusual is not None and unusual >= 1.0,
+    }
+    return frozenset(name for name, fact in facts.items() if fact)

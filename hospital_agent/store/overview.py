@@ -1,0 +1,57 @@
+"""Where an agent stands, for people and health checks; no value of a case is in it."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hospital_agent.store import cases, outbox, windows
+from hospital_agent.store.database import Store
+from hospital_agent.store.tables import Fact, LedgerRow, PageRow, WindowRow
+from shared.clock import rfc3339
+
+
+def overview(store: Store) -> dict[str, Any]:
+    """Counts and states of everything that the agent keeps."""
+    with store.read() as session:
+        return {
+            "cases": cases.outcome_counts(session),
+            "window": _window(session),
+            "baseline": _baseline(session),
+            "pages": session.scalar(select(func.count()).select_from(PageRow)) or 0,
+            "outbox": outbox.counts(session),
+            "ledger_rows": session.scalar(select(func.count()).select_from(LedgerRow)) or 0,
+            "centre": {fact.name: fact.value for fact in session.scalars(select(Fact)) if fact.name in _TOLD},
+        }
+
+
+_TOLD = ("clock_skew_s", "last_sign_of_life_at", "sign_of_life_failure")
+
+
+def _window(session: Session) -> dict[str, Any] | None:
+    window = windows.open_window(session)
+    if window is None:
+        return None
+    closed = session.execute(select(WindowRow.state, func.count()).group_by(WindowRow.state)).all()
+    return {
+        "index": window.index,
+        "start_at": rfc3339(window.start_at),
+        "patients": cases.patient_count(session, [window.index]),
+        "model_version": window.model_version,
+        "closed": {str(state): int(count) for state, count in closed if state != "open"},
+    }
+
+
+def _baseline(session: Session) -> dict[str, Any]:
+    window = windows.open_window(session)
+    model = "" if window is None else window.model_hash
+    frozen = windows.baseline_of(session, model)
+    if frozen is None:
+        waiting = [row.index for row in windows.warm_up(session, model)]
+        return {"state": "warming_up", "patients": cases.patient_count(session, waiting)}
+    return {
+        "state": "frozen",
+        "version": frozen.version,
+        "patients": frozen.patient_count,
+        "frozen_at": rfc3339(frozen.frozen_at),
+    }

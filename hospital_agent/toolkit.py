@@ -1,0 +1,110 @@
+"""Names to objects, once: what a program needs in order to analyse cases, built at its start and handed down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hospital_agent.analysis.features import Feature, features
+from hospital_agent.analysis.imaging.lungs import LungBackend, lung_backends
+from hospital_agent.analysis.normalise import ValidationRange
+from hospital_agent.analysis.ood import OodScore
+from hospital_agent.analysis.quality import QualityModel
+from hospital_agent.analysis.segmentation.base import Segmenter
+from hospital_agent.analysis.uncertainty import UncertaintyScore, uncertainty_scores
+from hospital_agent.model_folder import SHIPPED_MODEL, LoadedModel, load_model
+from shared.quantities import Quantity
+from shared.report import FlagQuality
+
+DEFAULT_LUNGS = "threshold"
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """Everything that `analyse_case` uses.
+
+    Args:
+        segmenter: None where only supplied masks are scored.
+        lungs, lungs_backend: finds the lungs of a volume; None where none is wanted.
+        features, uncertainty, ood: name -> score.
+        validation: name of a score -> its range over in-distribution validation cases.
+        quality: None without a model folder.
+        backend: what makes the masks, "supplied_mask" without a segmenter.
+        model_version, model_hash: of the model folder; "none" without one.
+        quality_quantities: what the quality model says, as monitored quantities.
+    """
+
+    segmenter: Segmenter | None
+    lungs: LungBackend | None
+    lungs_backend: str
+    features: Mapping[str, Feature]
+    uncertainty: Mapping[str, UncertaintyScore]
+    ood: Mapping[str, OodScore]
+    validation: Mapping[str, ValidationRange] = field(default_factory=dict)
+    quality: QualityModel | None = None
+    flag_quality: FlagQuality | None = None
+    backend: str = "supplied_mask"
+    model_version: str = "none"
+    model_hash: str = "none"
+    quality_quantities: tuple[Quantity, ...] = ()
+
+    @property
+    def monitored(self) -> tuple[Quantity, ...]:
+        """The quantities that are watched for change and summarised in reports, in a fixed order."""
+        found = (
+            *(feature.quantity for feature in self.features.values()),
+            *(score.quantity for score in self.uncertainty.values()),
+            *(score.wire_quantity for score in self.ood.values()),
+            *(self.quality_quantities if self.quality is not None else ()),
+        )
+        return tuple(quantity for quantity in found if quantity.monitored)
+
+
+def build_toolkit(
+    model: Path | None = None,
+    *,
+    device: str = "auto",
+    with_network: bool = True,
+    lungs: str | None = DEFAULT_LUNGS,
+) -> Toolkit:
+    """Load every registered feature and score, and a model folder.
+
+    Args:
+        model: the folder; the shipped one when None. Without a network and without a shipped folder the toolkit has
+            no quality model, and says so in the values that are missing.
+        with_network: False scores supplied masks only and leaves torch alone.
+        lungs: name of the lung backend, or None for an organ without lungs.
+
+    Raises:
+        ModelMismatch: the model folder is damaged or its parts do not belong together.
+        UnknownName: there is no such lung backend.
+    """
+    loaded = _load_model(model, device, with_network)
+    return Toolkit(
+        segmenter=loaded.segmenter if loaded else None,
+        lungs=None if lungs is None else lung_backends.load("hospital_agent.analysis.imaging.lungs").get(lungs)(),
+        lungs_backend=lungs or "none",
+        features={name: feature() for name, feature in features.load("hospital_agent.analysis.features").items()},
+        uncertainty={
+            name: score() for name, score in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
+        },
+        ood=loaded.ood if loaded else {},
+        validation=loaded.validation if loaded else {},
+        quality=loaded.quality if loaded else None,
+        flag_quality=loaded.flag_quality if loaded else None,
+        backend="bundled" if loaded and loaded.segmenter else "supplied_mask",
+        model_version=loaded.version if loaded else "none",
+        model_hash=loaded.hash if loaded else "none",
+        quality_quantities=_quality_quantities() if loaded else (),
+    )
+
+
+def _load_model(folder: Path | None, device: str, with_network: bool) -> LoadedModel | None:
+    if folder is None and not with_network and not SHIPPED_MODEL.is_dir():
+        return None
+    return load_model(folder or SHIPPED_MODEL, device=device, with_network=with_network)
+
+
+def _quality_quantities() -> tuple[Quantity, ...]:
+    from hospital_agent.analysis.quality.quantities import FAILURE_PROBABILITY, PREDICTED_DICE
+
+    return PREDICTED_DICE, FAILURE_PROBABILITY

@@ -1,0 +1,175 @@
+"""The loop at a site. One round:
+
+    1. look at the inbox
+    2. every complete input, oldest first: close the windows that were due before it came, analyse it, store it with
+       what the detectors say (one transaction), then move it away
+    3. close the windows that are due by now
+    4. send what waits in the outbox, and give a sign of life
+
+Whatever is interrupted is done again at the next start and has its effect once: an input is recognised by its
+pseudonym, a report by its id.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from hospital_agent.errors import CaseFailed, InputRefused, SeriesAlreadyScored
+from hospital_agent.ingest.filing import Filing, Shelf
+from hospital_agent.ingest.pseudonym import Pseudonyms
+from hospital_agent.ingest.series import identify, read_series
+from hospital_agent.ingest.watch import Inbox, Item
+from hospital_agent.pipeline import analyse_case, reason_of
+from hospital_agent.reporting.desk import Desk
+from hospital_agent.reporting.events import happened
+from hospital_agent.reporting.sender import Sender
+from hospital_agent.store import cases
+from hospital_agent.store.cases import Arrival, Finding, Outcome
+from hospital_agent.store.database import Store
+from hospital_agent.toolkit import Toolkit
+from shared.clock import Clock
+from shared.logs import logger
+
+MAX_ATTEMPTS = 3  # an input during whose analysis the program ended this often is given up
+UNKNOWN_PATIENT = "unknown"  # all inputs that name no patient count as one, so that k is never reached by mistake
+
+Reached = Callable[[str], None]
+log = logger("worker")
+
+_SHELVES: dict[Outcome, Shelf] = {"scored": "done", "refused": "refused", "failed": "failed"}
+
+
+class Worker:
+    """The agent at work.
+
+    Args:
+        sender: None where nothing may leave the site.
+        steady: a clock in seconds that never jumps, for the quiet period.
+        reached: told the name of each point at which a crash must do no harm.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        toolkit: Toolkit,
+        pseudonyms: Pseudonyms,
+        inbox: Inbox,
+        filing: Filing,
+        desk: Desk,
+        sender: Sender | None,
+        clock: Clock,
+        steady: Callable[[], float] = time.monotonic,
+        reached: Reached = lambda point: None,  # noqa: ARG005
+    ) -> None:
+        self._store, self._toolkit, self._pseudonyms = store, toolkit, pseudonyms
+        self._inbox, self._filing, self._desk, self._sender = inbox, filing, desk, sender
+        self._clock, self._steady, self._reached = clock, steady, reached
+
+    def begin(self) -> None:
+        """Finish what the last run left half done, and open a window."""
+        self._filing.finish()
+        self._desk.begin(self._clock())
+
+    def run(self, stop: threading.Event, poll_s: float) -> None:
+        """Rounds until asked to stop; a case under way is finished."""
+        self.begin()
+        log.info("agent_started")
+        while not stop.is_set():
+            self.round(stop)
+            stop.wait(poll_s)
+        log.info("agent_stopped")
+
+    def round(self, stop: threading.Event | None = None) -> int:
+        """One round; returns how many inputs were handled."""
+        look = self._inbox.look(self._steady())
+        waiting = [item.arrived_at for item in look.pending]
+        for handled, item in enumerate(look.complete):
+            if stop is not None and stop.is_set():
+                return handled
+            self._handle(item, before=min([item.arrived_at, *waiting]))
+            self._speak()
+        now = self._clock()
+        self._desk.advance(min([now, *waiting]), now)
+        self._reached("windows_closed")
+        self._speak()
+        return len(look.complete)
+
+    def _speak(self) -> None:
+        if self._sender is not None:
+            self._sender.send_due()
+            self._sender.give_sign_of_life()
+
+    def _handle(self, item: Item, before: datetime) -> None:
+        """One input from the inbox to its shelf."""
+        begun, now = time.perf_counter(), self._clock()
+        arrival = self._arrival(item, now)
+        if arrival is None:
+            return
+        with self._store.read() as session:
+            known = cases.known(session, arrival)
+        if known == "same":
+            self._filing.put(item.paths, "done", arrival.case_id)
+            return
+        self._desk.advance(min(before, now), now)
+        finding = self._finding(item, arrival, scored_before=known == "scored_before")
+        self._reached("analysed")
+        self._desk.take(arrival, finding, self._clock())
+        self._reached("stored")
+        self._filing.put(item.paths, _SHELVES[finding.outcome], arrival.case_id)
+        self._reached("filed")
+        log.info(
+            f"case_{finding.outcome}",
+            case_id=arrival.case_id,
+            stage=finding.stage,
+            reason=finding.reason,
+            duration_s=round(time.perf_counter() - begun, 3),
+        )
+
+    def _arrival(self, item: Item, now: datetime) -> Arrival | None:
+        """The input under its pseudonyms; None where it has vanished meanwhile."""
+        try:
+            identity = identify(item.source)
+        except OSError:
+            log.warning("input_vanished")
+            return None
+        names = self._pseudonyms
+        series, content = names.of("series", identity.series), names.of("content", identity.content)
+        return Arrival(
+            case_id=names.of("case", f"{series}/{content}"),
+            series=series,
+            content=content,
+            patient=names.of("patient", identity.patient or UNKNOWN_PATIENT),
+            received_at=min(item.arrived_at, now),
+        )
+
+    def _finding(self, item: Item, arrival: Arrival, *, scored_before: bool) -> Finding:
+        """Analyse an input; whatever goes wrong is an outcome that is stored and counted."""
+        with self._store.write() as session:
+            attempt = cases.begin_attempt(session, arrival, self._clock())
+        self._reached("begun")
+        try:
+            if scored_before:
+                raise SeriesAlreadyScored("Files of this series arrived after it had been scored.")
+            if attempt > MAX_ATTEMPTS:
+                raise CaseFailed("The program ended during the analysis.", stage="analysis", reason="crashed")
+            return self._scored(item.source)
+        except InputRefused as refusal:
+            return Finding("refused", stage="read", reason=refusal.reason)
+        except CaseFailed as failure:
+            return Finding("failed", stage=failure.stage, reason=failure.reason)
+        except Exception as error:
+            log.exception("case_failed_unexpectedly", case_id=arrival.case_id)
+            return Finding("failed", stage="analysis", reason=reason_of(error))
+
+    def _scored(self, source: Path | tuple[Path, ...]) -> Finding:
+        begun = time.perf_counter()
+        series = read_series(source)
+        read_s = time.perf_counter() - begun
+        result = analyse_case(series.volume, self._toolkit)
+        told = result.to_json()
+        told["timings_s"] = {"read": round(read_s, 4), **told["timings_s"]}
+        told["warnings"] = [*series.warnings, *told["warnings"]]
+        return Finding("scored", values=result.values, events=happened(result), result=told)
