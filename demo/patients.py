@@ -11,7 +11,7 @@ from hospital_agent.simulation.hosts import Host, phantom_host
 from hospital_agent.simulation.patient import SimulatedPatient, draw_lesion_count, simulate_patient
 from hospital_agent.simulation.scanner import Scanner
 
-HEALTHY_FRACTION = 0.45
+HEALTHY_FRACTION = 0.5
 LARGEST_AXIS = 96
 
 
@@ -40,10 +40,19 @@ class PatientStream:
         self.site, self.hosts, self.seed = site, hosts, seed
 
     def patient(self, number: int, scanner: Scanner) -> SimulatedPatient:
-        """The patient with this number, imaged by this scanner; 45 % have no lesion."""
+        """The patient with this number, imaged by this scanner."""
+        rng, host_seed, lesion_count = self._drawn(number)
+        host = self.hosts[host_seed % len(self.hosts)] if self.hosts else phantom_host(host_seed)
+        return simulate_patient(host, scanner, rng, lesion_count=lesion_count)
+
+    def is_healthy(self, number: int) -> bool:
+        """Whether the patient with this number has no lesion."""
+        return self._drawn(number)[2] == 0
+
+    def _drawn(self, number: int) -> tuple[np.random.Generator, int, int]:
+        """The patient's own generator, the seed of their chest, and how many lesions they have."""
         rng = np.random.default_rng([self.seed, number, *self.site.name.encode()])
-        host = self.hosts[int(rng.integers(len(self.hosts)))] if self.hosts else phantom_host(int(rng.integers(2**31)))
-        return simulate_patient(host, scanner, rng, lesion_count=draw_lesion_count(rng, HEALTHY_FRACTION))
+        return rng, int(rng.integers(2**31)), draw_lesion_count(rng, HEALTHY_FRACTION)
 
 
 def hosts_from(folder: Path) -> tuple[Host, ...]:
