@@ -11,7 +11,7 @@ from hospital_agent.simulation.hosts import Host, phantom_host
 from hospital_agent.simulation.patient import SimulatedPatient, draw_lesion_count, simulate_patient
 from hospital_agent.simulation.scanner import Scanner
 
-HEALTHY_FRACTION = 0.5
+HEALTHY_FRACTION = 0.55
 LARGEST_AXIS = 96
 
 
