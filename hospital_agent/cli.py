@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from hospital_agent.errors import CaseFailed, InputRefused
+from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
 from hospital_agent.reviewing import review_app
 from shared.clock import rfc3339, utc_now
 from shared.errors import MonitoringError, SettingsError
@@ -105,7 +107,7 @@ def run() -> None:
     store = Store.open(settings.data_dir)
     try:
         store.hold()
-        worker = build_worker(settings, store)
+        worker = build_worker(settings, store, reached=Heartbeat(settings.data_dir))
         if settings.policy is None:
             _say("AGENT_K is not set: cases are analysed, and nothing leaves this site")
         worker.run(_stop_on_signals(), settings.poll_s)
@@ -122,6 +124,23 @@ def doctor() -> None:
     for check in found:
         typer.echo(f"{'ok     ' if check.ok else 'PROBLEM'} {check.name}: {check.sentence}")
     if not all(check.ok for check in found):
+        raise typer.Exit(FAULT)
+
+
+@app.command()
+def health(
+    data_dir: DataDir,
+    max_age_s: Annotated[
+        float, typer.Option(min=1, help="Longest time between two steps of the loop.")
+    ] = LONGEST_STEP_S,
+) -> None:
+    """Say whether the agent's loop still turns; exit code 1 where it does not. For health checks."""
+    age = age_s(data_dir, time.time())
+    if age is None:
+        _say("the loop has not turned yet")
+    else:
+        _say(f"the loop turned {age:.0f} s ago")
+    if age is None or age > max_age_s:
         raise typer.Exit(FAULT)
 
 
