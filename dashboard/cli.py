@@ -55,7 +55,7 @@ def run(settings: Settings) -> None:
     except OSError:
         print("dashboard: DASHBOARD_HOST and DASHBOARD_PORT cannot be listened on.", file=sys.stderr)
         raise typer.Exit(2) from None
-    port = server.effective_port
+    port = int(server.effective_port)
     print(f"SegWatch dashboard on http://{settings.host}:{port}", file=sys.stderr, flush=True)
     logs.logger("dashboard").info("serving", host=settings.host, port=port)
     try:

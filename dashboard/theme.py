@@ -7,8 +7,6 @@ line style says the same.
 
 from typing import Any, Literal
 
-import plotly.graph_objects as go
-
 Tone = Literal["critical", "silent", "warning", "info", "quiet", "fine"]
 
 INK = "#1B2733"
@@ -40,8 +38,8 @@ MANTINE_THEME: dict[str, Any] = {
     "black": INK,
 }
 
-TEMPLATE = go.layout.Template(
-    layout={
+TEMPLATE: dict[str, Any] = {
+    "layout": {
         "font": {"family": FONT, "size": 12, "color": INK},
         "paper_bgcolor": PAPER,
         "plot_bgcolor": PAPER,
@@ -85,6 +83,6 @@ TEMPLATE = go.layout.Template(
             "itemdoubleclick": False,
         },
     }
-)
+}
 
 GRAPH_CONFIG: Any = {"displaylogo": False, "displayModeBar": False, "responsive": True, "scrollZoom": False}

@@ -24,7 +24,7 @@
   const link = (href, children, className) =>
     h("a", {href, className, onClick: (event) => follow(event, href)}, children);
 
-  components.SiteCell = ({data}) => twoLines(link(data.href, data.title, "site-link"), data.site);
+  components.SiteCell = ({data}) => twoLines(link(data.href, data.title, "site-link"), data.slug);
 
   components.StateCell = ({data}) =>
     h("span", {className: `badge tone-${data.tone}`, title: data.meaning}, [
@@ -32,11 +32,11 @@
       data.state,
     ]);
 
-  components.ActionCell = ({data}) => h("span", {className: "wrapping"}, data.action);
+  components.ActionCell = ({data}) => h("span", {className: "wrapping", title: data.action}, data.action);
 
   components.AlertsCell = ({data}) =>
     data.alerts
-      ? link(`${data.href}#alerts`, [h("strong", {key: "n"}, data.alerts), " open"], "alerts-link")
+      ? link(`${data.href}#alerts`, [h("strong", {key: "n"}, data.alerts), " open"], `alerts-link alerts-${data.tone}`)
       : h("span", {className: "muted"}, data.alerts_text);
 
   components.SeenCell = ({data}) =>

@@ -61,18 +61,29 @@ def cards(alerts: Sequence[AlertView], now: datetime, *, names_site: bool) -> Co
 
 
 def _head(alert: AlertView, now: datetime, names_site: bool) -> Component:
-    site = [dcc.Link(alert.site, href=f"/sites/{alert.site}", className="alert-site")] if names_site else []
-    stratum = [html.Span(alert.stratum, className="chip")] if alert.stratum != "all" else []
+    look = SEVERITIES[alert.severity]
+    site = dcc.Link(alert.site, href=f"/sites/{alert.site}", className="alert-site") if names_site else None
+    stratum = html.Span(alert.stratum, className="chip") if alert.stratum != "all" else None
     return html.Header(
         [
-            html.H3([icon(SEVERITIES[alert.severity].icon), alert.title], className=f"ink-{_ink(alert)}"),
-            *site,
-            *stratum,
-            badge(ALERT_STATES[alert.state]),
-            html.Span(SEVERITIES[alert.severity].word, className="chip"),
-            when(alert.opened_at, now, "opened "),
-            html.Span(f"owner: {alert.owner}", className="chip") if alert.owner else None,
-            dcc.Link("permalink", href=f"/alerts?alert={alert.alert_id}", className="permalink"),
+            html.Div(
+                [
+                    html.H3([icon(look.icon), alert.title], className=f"ink-{_ink(alert)}"),
+                    badge(ALERT_STATES[alert.state]),
+                ],
+                className="alert-title",
+            ),
+            html.Div(
+                [
+                    site,
+                    html.Span(look.word),
+                    stratum,
+                    when(alert.opened_at, now, "opened "),
+                    html.Span(f"owner: {alert.owner}") if alert.owner else None,
+                    dcc.Link("permalink", href=f"/alerts?alert={alert.alert_id}"),
+                ],
+                className="alert-meta",
+            ),
         ]
     )
 
@@ -84,9 +95,10 @@ def _ink(alert: AlertView) -> str:
 def _evidence(evidence: Evidence, alert: AlertView) -> list[Component]:
     items = []
     if evidence.effect is not None:
-        items.append(fact("Effect", _effect(evidence.effect), "Size of the change with its 95 % interval"))
+        items.append(fact("Effect", _effect(evidence.effect), f"{_capital(evidence.effect.name)}, 95 % interval"))
     if evidence.statistic is not None:
-        items.append(fact(_capital(evidence.statistic_name), _statistic(evidence)))
+        name, _, detail = evidence.statistic_name.partition(",")
+        items.append(fact(_capital(name), _statistic(evidence), f"{_capital(name)},{detail}" if detail else ""))
     if evidence.n is not None:
         items.append(fact("Cases", _cases(evidence.n, evidence.baseline_n)))
     items.append(fact("Since", moment(evidence.since), f"Rule: {alert.rule.replace('_', ' ')}"))
@@ -101,11 +113,7 @@ def _cases(n: int, baseline_n: int | None) -> list[Component | str]:
 def _effect(effect: Effect) -> list[Component | str]:
     unit = "" if effect.unit in ("", "probability", "fraction") else f" {effect.unit}"
     between = f"{number(effect.low)} to {number(effect.high)}{unit}"
-    return [
-        html.Strong(f"{number(effect.estimate)}{unit}"),
-        f" ({between})",
-        html.Span(effect.name, className="fact-note"),
-    ]
+    return [html.Strong(f"{number(effect.estimate)}{unit}"), html.Span(between, className="fact-note")]
 
 
 def _statistic(evidence: Evidence) -> list[Component | str]:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.components.states import Look
+from dashboard.figures.chart import Figure
+from dashboard.figures.common import empty
 from dashboard.theme import GRAPH_CONFIG, Tone
 from dashboard.wording import age, moment
 
@@ -55,11 +56,17 @@ def facts(items: Sequence[Component]) -> Component:
     return html.Dl(list(items), className="facts")
 
 
-def chart(height: int, *, name: str | None = None, figure: go.Figure | None = None) -> Component:
+def chart(height: int, *, name: str | None = None, figure: Figure | None = None) -> Component:
     """A place for a figure: as wide as its surroundings, and of a fixed height so that nothing jumps when it comes."""
     given: dict[str, Any] = {"id": name} if name else {}
-    given |= {} if figure is None else {"figure": figure}
-    return dcc.Graph(config=GRAPH_CONFIG, style={"height": f"{height}px"}, responsive=True, className="chart", **given)
+    return dcc.Graph(
+        figure=empty("") if figure is None else figure,
+        config=GRAPH_CONFIG,
+        style={"height": f"{height}px"},
+        responsive=True,
+        className="chart",
+        **given,
+    )
 
 
 def notice(tone: Tone, title: str, sentence: str = "", icon_name: str = "info") -> Component:

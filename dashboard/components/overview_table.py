@@ -38,6 +38,7 @@ def _row(place: int, site: SiteOverview, now: datetime) -> Row:
         "title": site.title,
         "href": f"/sites/{site.site}",
         "place": place,
+        "slug": site.site if site.title != site.site else "",
         "state": look.word,
         "icon": look.icon,
         "tone": look.tone,

@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from dashboard.components.basics import aria, chart, icon
 from dashboard.figures import drift, evidence, scores
-from dashboard.figures.common import marks_of
+from dashboard.figures.common import change_marks_of, marks_of
 from dashboard.wording import ANSWER_WORDS, number, with_unit
 from shared.quantities import Direction
 from shared.read_models import AlertView, DetectorSeries, DriftSeries, DriftStatistic, MetricInfo, MetricSeries
@@ -54,7 +54,7 @@ def _card(series: MetricSeries, alerts: Sequence[AlertView], chosen: bool) -> Co
         type="button",
         **aria(pressed="true" if chosen else "false"),
     )
-    graph = chart(scores.SMALL_HEIGHT, figure=scores.small(series, marks_of(alerts, info.name)))
+    graph = chart(scores.SMALL_HEIGHT, figure=scores.small(series, change_marks_of(alerts, info.name)))
     state = " multiple-alerting" if alerting else ""
     return html.Div([button, graph], className=f"multiple{state}{' multiple-chosen' if chosen else ''}")
 

@@ -20,7 +20,12 @@ def head(detail: SiteDetail, now: datetime) -> Component:
         [
             html.Div([dcc.Link("All sites", href="/", className="crumb"), html.Span("/", className="crumb")]),
             html.Div(
-                [html.H1(site.title), badge(look), html.Code(site.site, className="slug")], className="site-title"
+                [
+                    html.H1(site.title),
+                    badge(look),
+                    html.Code(site.site, className="slug") if site.title != site.site else None,
+                ],
+                className="site-title",
             ),
             html.P([html.Strong("What to do: "), site.action], className=f"site-action edge-{look.tone}"),
             facts(_facts(detail, now)),

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-import plotly.graph_objects as go
-
-from dashboard.theme import ALARM, HATCH, MUTED, TEMPLATE
+from dashboard.figures.chart import Chart, Figure
+from dashboard.theme import ALARM, HATCH, MUTED
 from dashboard.wording import ANSWER_WORDS, moment, span
 from shared.read_models import AlertView, Answer
 from shared.report import Window
@@ -29,10 +28,11 @@ TICK_FORMATS = [
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment to draw a line at, and what happened then."""
+    """A moment to draw a line at, and what happened then: an alert opened, or the change that it tells began."""
 
     at: datetime
     text: str
+    opened: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,17 @@ def marks_of(alerts: Iterable[AlertView], metric: str | None = None) -> tuple[Ma
         for alert in alerts
         if metric is None or alert.metric == metric
     )
+
+
+def change_marks_of(alerts: Iterable[AlertView], metric: str) -> tuple[Mark, ...]:
+    """When alerts of a quantity opened and since when, by their evidence, it has changed."""
+    told = [alert for alert in alerts if alert.metric == metric]
+    since = tuple(
+        Mark(alert.evidence.since, f"{alert.title}<br>since about {moment(alert.evidence.since)}", opened=False)
+        for alert in told
+        if alert.evidence.since is not None
+    )
+    return since + marks_of(told)
 
 
 def middle(window: Window) -> datetime:
@@ -86,7 +97,7 @@ def _words(start_at: datetime | None, window: Window, answer: Answer) -> str:
     return f"{when}<br>{ANSWER_WORDS[answer]}"
 
 
-def add_blanks(figure: go.Figure, answers: Sequence[WindowAnswer], low: float, high: float, legend: bool) -> None:
+def add_blanks(figure: Chart, answers: Sequence[WindowAnswer], low: float, high: float, legend: bool) -> None:
     """Hatch every stretch without a number between two heights of the chart."""
     spans = blanks(answers)
     for answer, pattern in PATTERNS.items():
@@ -119,39 +130,44 @@ def add_blanks(figure: go.Figure, answers: Sequence[WindowAnswer], low: float, h
         )
 
 
-def add_marks(figure: go.Figure, marks: Sequence[Mark], high: float, legend: bool) -> None:
-    """A dotted line and a triangle where each alert opened."""
-    if not marks:
-        return
-    for mark in marks:
-        figure.add_shape(
-            type="line", x0=mark.at, x1=mark.at, yref="y domain", y0=0, y1=1, layer="below",
-            line={"color": ALARM, "width": 1, "dash": "dot"},
-        )  # fmt: skip
-    figure.add_scatter(
-        x=[mark.at for mark in marks],
-        y=[high] * len(marks),
-        mode="markers",
-        marker={"symbol": "triangle-down", "size": 9, "color": ALARM},
-        hovertext=[mark.text for mark in marks],
-        hoverinfo="text",
-        name="alert opened",
-        showlegend=legend,
-        cliponaxis=False,
-    )
+def add_marks(figure: Chart, marks: Sequence[Mark], high: float, legend: bool) -> None:
+    """A dotted line at each mark: with a triangle where an alert opened, with a diamond where a change began."""
+    for opened, symbol, name in ((False, "diamond", "change began"), (True, "triangle-down", "alert opened")):
+        chosen = [mark for mark in marks if mark.opened is opened]
+        if not chosen:
+            continue
+        for at in sorted({mark.at for mark in chosen}):
+            figure.add_shape(
+                type="line", x0=at, x1=at, yref="y domain", y0=0, y1=1, layer="below",
+                line={"color": ALARM, "width": 1, "dash": "dot"},
+            )  # fmt: skip
+        figure.add_scatter(
+            x=[mark.at for mark in chosen],
+            y=[high] * len(chosen),
+            mode="markers",
+            marker={"symbol": symbol, "size": 8, "color": ALARM},
+            hovertext=[mark.text for mark in chosen],
+            hoverinfo="text",
+            name=name,
+            showlegend=legend,
+            cliponaxis=False,
+        )
 
 
-def over_time(figure: go.Figure, windows: Sequence[Window], keep: str) -> go.Figure:
-    """Give a chart its look and its time axis; `keep` names what a person's zoom belongs to across refreshes."""
-    figure.update_layout(template=TEMPLATE, uirevision=keep)
+def over_time(figure: Chart, windows: Sequence[Window], keep: str, marks: Sequence[Mark] = ()) -> None:
+    """Give a chart a time axis that holds all windows and marks.
+
+    `keep` names what a person's zoom belongs to across refreshes.
+    """
+    figure.update_layout(uirevision=keep)
     if windows:
-        whole = [windows[0].start_at, windows[-1].end_at]
+        moments = [windows[0].start_at, windows[-1].end_at, *(mark.at for mark in marks)]
+        whole = [min(moments), max(moments)]
         figure.update_xaxes(range=whole, type="date", tickformatstops=TICK_FORMATS)
         # Hours would only clutter a short course of windows that are days long.
         by_day = windows[0].end_at - windows[0].start_at >= timedelta(days=1)
         if by_day and whole[1] - whole[0] <= timedelta(days=10):
             figure.update_xaxes(dtick=_DAY_MS)
-    return figure
 
 
 def padded(values: Iterable[float], share: float = 0.08) -> tuple[float, float]:
@@ -170,14 +186,13 @@ def is_geometric(cuts: Sequence[float]) -> bool:
     return ratios[0] > 1.05 and max(ratios) / min(ratios) < 1.01
 
 
-def empty(sentence: str) -> go.Figure:
+def empty(sentence: str) -> Figure:
     """A chart that says why it is empty."""
-    figure = go.Figure()
-    figure.update_layout(template=TEMPLATE)
+    figure = Chart()
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.add_annotation(
-        text=sentence, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5,
+        text=sentence, xref="paper", yref="paper", x=0.5, y=0.5,
         font={"size": 13, "color": MUTED},
     )  # fmt: skip
-    return figure
+    return figure.done()

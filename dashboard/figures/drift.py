@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
+from dashboard.figures.chart import Chart, Figure
 from dashboard.figures.common import WindowAnswer, add_blanks, empty, middle, over_time
 from dashboard.theme import CHANCE, CHANCE_SOFT, CURRENT
 from dashboard.wording import number, span
@@ -18,13 +17,13 @@ def statistic_of(point: DriftPoint, name: str) -> DriftStatistic | None:
     return next((statistic for statistic in point.statistics if statistic.name == name), None)
 
 
-def over_windows(series: DriftSeries, name: str) -> go.Figure:
+def over_windows(series: DriftSeries, name: str) -> Figure:
     """One statistic over time. Points above the band are larger than chance explains in 97.5 % of windows."""
     known = [(point, found) for point in series.points if (found := statistic_of(point, name))]
     if not known:
         return empty("Not computed yet: it needs a baseline<br>and a released window after it.")
     high = 1.1 * max(max(s.value, s.null_high) for _, s in known) or 1.0
-    figure = go.Figure()
+    figure = Chart()
     _add_chance(figure, series.points, name)
     answers: list[WindowAnswer] = [(point.window, point.answer) for point in series.points]
     add_blanks(figure, answers, 0.0, high, legend=False)
@@ -33,10 +32,10 @@ def over_windows(series: DriftSeries, name: str) -> go.Figure:
     figure.update_layout(margin={"l": 44, "r": 8, "t": 6, "b": 26}, showlegend=False)
     figure.update_xaxes(nticks=4)
     figure.update_yaxes(range=[0, high], nticks=4)
-    return figure
+    return figure.done()
 
 
-def _add_chance(figure: go.Figure, points: Sequence[DriftPoint], name: str) -> None:
+def _add_chance(figure: Chart, points: Sequence[DriftPoint], name: str) -> None:
     """The null band, one bar a window because it depends on that window's n."""
     found = [(point, s) for point in points if (s := statistic_of(point, name))]
     figure.add_bar(
@@ -57,7 +56,7 @@ def _add_chance(figure: go.Figure, points: Sequence[DriftPoint], name: str) -> N
     )
 
 
-def _add_values(figure: go.Figure, points: Sequence[DriftPoint], name: str) -> None:
+def _add_values(figure: Chart, points: Sequence[DriftPoint], name: str) -> None:
     found = [statistic_of(point, name) for point in points]
     figure.add_scatter(
         x=[middle(point.window) for point in points],

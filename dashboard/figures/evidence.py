@@ -3,10 +3,9 @@
 import math
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
+from dashboard.figures.chart import Chart, Figure
 from dashboard.figures.common import Mark, add_marks, empty, middle, over_time
-from dashboard.theme import ALARM, HIGHLIGHTS, MUTED, TEMPLATE
+from dashboard.theme import ALARM, HIGHLIGHTS, MUTED
 from dashboard.wording import many, number, span
 from shared.read_models import DetectorPoint, DetectorSeries
 
@@ -46,14 +45,14 @@ def meaning_of(log_threshold: float) -> str:
     )
 
 
-def over_time_all(detectors: Sequence[DetectorSeries], marks: Sequence[Mark] = ()) -> go.Figure:
+def over_time_all(detectors: Sequence[DetectorSeries], marks: Sequence[Mark] = ()) -> Figure:
     """All detectors in one chart: quiet ones thin and grey, those that stand out coloured and named."""
     drawn = sorted((series for series in detectors if series.points), key=closeness)
     if not drawn:
         return empty("No detector runs yet: they start when the site has frozen its baseline.")
     loud = [series for series in reversed(drawn) if closeness(series) >= STANDS_OUT][: len(STYLES)]
     styles = {(series.metric, series.alternative): style for series, style in zip(loud, STYLES, strict=False)}
-    figure = go.Figure()
+    figure = Chart()
     for series in drawn:
         _add_line(figure, series, styles.get((series.metric, series.alternative)))
     _add_pages(figure, drawn)
@@ -61,12 +60,10 @@ def over_time_all(detectors: Sequence[DetectorSeries], marks: Sequence[Mark] = (
     _add_alarm_lines(figure, drawn)
     add_marks(figure, marks, high, legend=True)
     windows = sorted({point.window for series in drawn for point in series.points}, key=lambda window: window.start_at)
-    over_time(figure, windows, f"{drawn[0].site}/evidence")
-    figure.update_layout(
-        template=TEMPLATE, margin={"l": 56, "r": 12, "t": 34, "b": 28}, legend={"traceorder": "normal"}
-    )
-    figure.update_yaxes(range=[low, high], title_text="evidence of change (natural log)")
-    return figure
+    over_time(figure, windows, f"{drawn[0].site}/evidence", marks)
+    figure.update_layout(margin={"l": 56, "r": 12, "t": 34, "b": 28}, legend={"traceorder": "normal"})
+    figure.update_yaxes(range=[low, high], title="evidence of change (natural log)")
+    return figure.done()
 
 
 def _range(drawn: Sequence[DetectorSeries]) -> tuple[float, float]:
@@ -76,7 +73,7 @@ def _range(drawn: Sequence[DetectorSeries]) -> tuple[float, float]:
     return bottom - 0.05 * top, 1.12 * top
 
 
-def _add_line(figure: go.Figure, series: DetectorSeries, style: tuple[str, str] | None) -> None:
+def _add_line(figure: Chart, series: DetectorSeries, style: tuple[str, str] | None) -> None:
     colour, dash = style or (QUIET, "solid")
     figure.add_scatter(
         x=[middle(point.window) for point in series.points],
@@ -91,7 +88,7 @@ def _add_line(figure: go.Figure, series: DetectorSeries, style: tuple[str, str] 
     )
 
 
-def _add_pages(figure: go.Figure, drawn: Sequence[DetectorSeries]) -> None:
+def _add_pages(figure: Chart, drawn: Sequence[DetectorSeries]) -> None:
     paged = [(series, point) for series in drawn for point in series.points if point.state.pages_in_window]
     if not paged:
         return
@@ -106,12 +103,12 @@ def _add_pages(figure: go.Figure, drawn: Sequence[DetectorSeries]) -> None:
     )
 
 
-def _add_alarm_lines(figure: go.Figure, drawn: Sequence[DetectorSeries]) -> None:
+def _add_alarm_lines(figure: Chart, drawn: Sequence[DetectorSeries]) -> None:
     for threshold in sorted({series.log_threshold for series in drawn}):
         figure.add_hline(y=threshold, line={"color": ALARM, "width": 1.5, "dash": "dash"})
         figure.add_annotation(
             text=f"alarm line {number(threshold)}", xref="paper", x=0, xanchor="left", y=threshold, yanchor="bottom",
-            showarrow=False, font={"size": 11, "color": ALARM},
+            font={"size": 11, "color": ALARM},
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": MUTED, "width": 0.5})
 

@@ -1,9 +1,8 @@
 """The distribution of one window beside the site baseline's, on the finest bins that both have."""
 
-import plotly.graph_objects as go
-
+from dashboard.figures.chart import Chart, Figure
 from dashboard.figures.common import empty
-from dashboard.theme import BASELINE, BASELINE_SOFT, CURRENT, TEMPLATE
+from dashboard.theme import BASELINE, BASELINE_SOFT, CURRENT
 from dashboard.wording import ANSWER_WORDS, UNIT_WORDS, number, span
 from shared.errors import EdgesMismatch
 from shared.read_models import MetricInfo, MetricPoint
@@ -13,7 +12,7 @@ HEIGHT = 330
 TICKS = 6
 
 
-def against_baseline(info: MetricInfo, current: MetricPoint | None, baseline: MetricPoint | None) -> go.Figure:
+def against_baseline(info: MetricInfo, current: MetricPoint | None, baseline: MetricPoint | None) -> Figure:
     """Shares per bin: bars for the window, a step for the baseline. Bins are drawn equally wide and labelled by cut."""
     if current is None:
         return empty("No window has been reported yet.")
@@ -54,8 +53,8 @@ def _hover(histogram: Histogram, unit: str, whose: str) -> list[str]:
     ]
 
 
-def _bars(histogram: Histogram, info: MetricInfo, point: MetricPoint) -> go.Figure:
-    figure = go.Figure()
+def _bars(histogram: Histogram, info: MetricInfo, point: MetricPoint) -> Chart:
+    figure = Chart()
     figure.add_bar(
         x=list(range(histogram.resolution)),
         y=shares(histogram),
@@ -68,7 +67,7 @@ def _bars(histogram: Histogram, info: MetricInfo, point: MetricPoint) -> go.Figu
     return figure
 
 
-def _add_step(figure: go.Figure, histogram: Histogram, info: MetricInfo) -> None:
+def _add_step(figure: Chart, histogram: Histogram, info: MetricInfo) -> None:
     edges = [index - 0.5 for index in range(histogram.resolution + 1)]
     heights = shares(histogram)
     figure.add_scatter(
@@ -92,19 +91,19 @@ def _add_step(figure: go.Figure, histogram: Histogram, info: MetricInfo) -> None
     )
 
 
-def _finish(figure: go.Figure, histogram: Histogram, info: MetricInfo) -> go.Figure:
+def _finish(figure: Chart, histogram: Histogram, info: MetricInfo) -> Figure:
     step = max(1, round(len(histogram.cuts) / TICKS))
     shown = list(range(0, len(histogram.cuts), step))
     unit = UNIT_WORDS.get(info.unit, info.unit)
     figure.update_layout(
-        template=TEMPLATE, bargap=0.08, margin={"l": 48, "r": 12, "t": 34, "b": 44},
+        bargap=0.08, margin={"l": 48, "r": 12, "t": 34, "b": 44},
         uirevision=f"{info.name}/{histogram.resolution}",
     )  # fmt: skip
     figure.update_xaxes(
         tickvals=[index + 0.5 for index in shown],
         ticktext=[number(histogram.cuts[index]) for index in shown],
         range=[-0.6, histogram.resolution - 0.4],
-        title_text=f"{info.label}{f' ({unit})' if unit else ''}; outer bins are open",
+        title=f"{info.label}{f' ({unit})' if unit else ''}; outer bins are open",
     )
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero", title_text="share of cases")
-    return figure
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero", title="share of cases")
+    return figure.done()

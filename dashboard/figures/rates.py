@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
+from dashboard.figures.chart import Chart, Figure
 from dashboard.figures.common import Mark, WindowAnswer, add_blanks, add_marks, empty, middle, over_time
 from dashboard.theme import BASELINE, BASELINE_SOFT, CURRENT, CURRENT_SOFT
 from dashboard.wording import count, interval, span
@@ -17,20 +16,20 @@ def flagged_of(point: RatePoint) -> RateView | None:
     return next((rate for rate in point.rates if rate.name == "flagged_rate"), None)
 
 
-def flagged_over_time(series: RateSeries, marks: Sequence[Mark] = ()) -> go.Figure:
+def flagged_over_time(series: RateSeries, marks: Sequence[Mark] = ()) -> Figure:
     """Points with intervals; a window without a rate is hatched."""
     if not series.points:
         return empty("No window has been reported yet.")
     high = _top(series)
-    figure = go.Figure()
+    figure = Chart()
     _add_baseline(figure, series)
     add_blanks(figure, _answers(series), 0.0, high, legend=True)
     _add_rates(figure, series.points)
     add_marks(figure, marks, high, legend=True)
-    over_time(figure, [point.window for point in series.points], f"{series.site}/rates")
+    over_time(figure, [point.window for point in series.points], f"{series.site}/rates", marks)
     figure.update_layout(margin={"l": 52, "r": 12, "t": 34, "b": 28})
-    figure.update_yaxes(range=[0, high], tickformat=".0%", title_text="flagged rate")
-    return figure
+    figure.update_yaxes(range=[0, high], tickformat=".0%", title="flagged rate")
+    return figure.done()
 
 
 def _answers(series: RateSeries) -> list[WindowAnswer]:
@@ -52,7 +51,7 @@ def _top(series: RateSeries) -> float:
     return min(1.0, 1.1 * max(highest, default=1.0)) or 1.0
 
 
-def _add_baseline(figure: go.Figure, series: RateSeries) -> None:
+def _add_baseline(figure: Chart, series: RateSeries) -> None:
     view = series.baseline_flagged_rate
     if view is None or view.interval is None:
         return
@@ -78,7 +77,7 @@ def _add_baseline(figure: go.Figure, series: RateSeries) -> None:
     )
 
 
-def _add_rates(figure: go.Figure, points: Sequence[RatePoint]) -> None:
+def _add_rates(figure: Chart, points: Sequence[RatePoint]) -> None:
     views = [view if _known(view := flagged_of(point)) else None for point in points]
     known = [view.interval if view else None for view in views]
     figure.add_scatter(

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
+from dashboard.figures.chart import Chart, Figure
 from dashboard.figures.common import (
     Mark,
     WindowAnswer,
@@ -25,30 +24,30 @@ LARGE_HEIGHT = 330
 NOTHING_YET = "No window has been reported yet."
 
 
-def small(series: MetricSeries, marks: Sequence[Mark] = ()) -> go.Figure:
+def small(series: MetricSeries, marks: Sequence[Mark] = ()) -> Figure:
     """One of the small multiples: the same marks as the large chart, without legend and axis title."""
     if not series.points:
         return empty(NOTHING_YET)
     figure = _draw(series, marks, legend=False)
-    over_time(figure, [point.window for point in series.points], f"{series.site}/{series.metric.name}")
+    over_time(figure, [point.window for point in series.points], f"{series.site}/{series.metric.name}", marks)
     figure.update_layout(margin={"l": 4, "r": 4, "t": 8, "b": 4}, showlegend=False, dragmode=False)
     figure.update_xaxes(nticks=3, fixedrange=True)
     figure.update_yaxes(nticks=3, fixedrange=True)
-    return figure
+    return figure.done()
 
 
-def large(series: MetricSeries, marks: Sequence[Mark] = (), chosen_window: int | None = None) -> go.Figure:
+def large(series: MetricSeries, marks: Sequence[Mark] = (), chosen_window: int | None = None) -> Figure:
     """The big view of one quantity; the window whose histogram is shown carries a ring."""
     if not series.points:
         return empty(NOTHING_YET)
     figure = _draw(series, marks, legend=True)
-    over_time(figure, [point.window for point in series.points], f"{series.site}/{series.metric.name}")
+    over_time(figure, [point.window for point in series.points], f"{series.site}/{series.metric.name}", marks)
     _ring(figure, series.points, chosen_window)
     unit = UNIT_WORDS.get(series.metric.unit, series.metric.unit)
-    figure.update_yaxes(title_text=f"{series.metric.label}{f' ({unit})' if unit else ''}")
-    figure.update_xaxes(title_text="time (UTC)")
+    figure.update_yaxes(title=f"{series.metric.label}{f' ({unit})' if unit else ''}")
+    figure.update_xaxes(title="time (UTC)")
     figure.update_layout(margin={"l": 56, "r": 12, "t": 34, "b": 44}, clickmode="event")
-    return figure
+    return figure.done()
 
 
 def y_range(series: MetricSeries) -> tuple[float, float, bool]:
@@ -69,8 +68,8 @@ def _all_three(quantiles: Quantiles) -> tuple[float, float, float]:
     return quantiles.p10, quantiles.p50, quantiles.p90
 
 
-def _draw(series: MetricSeries, marks: Sequence[Mark], legend: bool) -> go.Figure:
-    figure = go.Figure()
+def _draw(series: MetricSeries, marks: Sequence[Mark], legend: bool) -> Chart:
+    figure = Chart()
     low, high, logarithmic = y_range(series)
     answers: list[WindowAnswer] = [(point.window, point.answer) for point in series.points]
     _add_baseline(figure, series, legend)
@@ -84,7 +83,7 @@ def _draw(series: MetricSeries, marks: Sequence[Mark], legend: bool) -> go.Figur
     return figure
 
 
-def _add_baseline(figure: go.Figure, series: MetricSeries, legend: bool) -> None:
+def _add_baseline(figure: Chart, series: MetricSeries, legend: bool) -> None:
     if series.baseline is None or series.baseline.quantiles is None:
         return
     band, n = series.baseline.quantiles, series.baseline.n
@@ -111,7 +110,7 @@ def _add_baseline(figure: go.Figure, series: MetricSeries, legend: bool) -> None
     )
 
 
-def _add_windows(figure: go.Figure, info: MetricInfo, points: Sequence[MetricPoint], legend: bool) -> None:
+def _add_windows(figure: Chart, info: MetricInfo, points: Sequence[MetricPoint], legend: bool) -> None:
     known = [point.quantiles if point.answer == "ok" else None for point in points]
     figure.add_scatter(
         x=[middle(point.window) for point in points],
@@ -137,7 +136,7 @@ def _add_windows(figure: go.Figure, info: MetricInfo, points: Sequence[MetricPoi
     )
 
 
-def _ring(figure: go.Figure, points: Sequence[MetricPoint], chosen_window: int | None) -> None:
+def _ring(figure: Chart, points: Sequence[MetricPoint], chosen_window: int | None) -> None:
     point = next((p for p in points if p.window.index == chosen_window and p.quantiles and p.answer == "ok"), None)
     if point is None or point.quantiles is None:
         return

@@ -7,7 +7,6 @@ The parts are refreshed by themselves, so that a slow or failing one leaves the 
 from dataclasses import dataclass
 from datetime import datetime
 
-import plotly.graph_objects as go
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
@@ -17,6 +16,7 @@ from dashboard.components.alert_cards import cards, sorted_by_need
 from dashboard.components.basics import chart, nothing_here, panel, trouble
 from dashboard.errors import CentralUnreachable, NotFound, UnreadableAnswer
 from dashboard.figures import evidence, rates
+from dashboard.figures.chart import Figure
 from dashboard.figures.common import marks_of
 from dashboard.pages import site_quantities
 from dashboard.pages.parts import KEEP, as_of, digest
@@ -107,7 +107,7 @@ def rate_cards(found: SiteAnswers) -> Component:
     return rates_panel.rates_and_trust(found.detail.rates)
 
 
-def rates_figure(found: SiteAnswers) -> go.Figure:
+def rates_figure(found: SiteAnswers) -> Figure:
     """The flagged rate, with the alerts that concern it."""
     return rates.flagged_over_time(found.rates, marks_of(found.alerts, "flagged"))
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dash_mantine_components as dmc
-import plotly.graph_objects as go
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 
@@ -14,7 +13,8 @@ from dashboard.components import quantities
 from dashboard.components.basics import chart, nothing_here, notice, panel
 from dashboard.errors import CentralRefused, CentralUnreachable, UnreadableAnswer
 from dashboard.figures import histogram, scores
-from dashboard.figures.common import marks_of
+from dashboard.figures.chart import Figure
+from dashboard.figures.common import change_marks_of
 from dashboard.pages.parts import KEEP, digest, in_browser
 from dashboard.session import signed_in
 from dashboard.wording import ANSWER_WORDS, span
@@ -152,9 +152,13 @@ def _detail_frame(quantity: str | None, window: str | None, stratum: str) -> lis
     ]  # fmt: skip
 
 
-def course(found: Detail, point: MetricPoint | None) -> go.Figure:
+def course(found: Detail, point: MetricPoint | None) -> Figure:
     """The large chart over time."""
-    return scores.large(found.series, marks_of(found.alerts), None if point is None else point.window.index)
+    return scores.large(
+        found.series,
+        change_marks_of(found.alerts, found.series.metric.name),
+        None if point is None else point.window.index,
+    )
 
 
 def words(found: Detail) -> list[Component]:
