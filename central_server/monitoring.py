@@ -78,22 +78,28 @@ def _listening(session: Session, clock: Clock) -> Listening | None:
 
 
 def _situation(session: Session, site: SiteRow, waiting: list[ReportRow]) -> Situation:
-    """What the rules look at. History is read only for a site whose detectors ever paged: it costs parsing."""
+    """What the rules look at. History costs parsing and is read only where a detector may have paged."""
     rows = [row for row in waiting if row.site_id == site.id]
     arrived = tuple(_parsed(row) for row in rows)
-    if not any(detector.pages_total for report in arrived for detector in report.detectors):
+    if not any(_may_have_paged(session, site, report) for report in arrived):
         return Situation(site.name, site.last_seen_at, arrived)
-    windows = [row for row in series.windows(session, site.id) if row.stratum == series.MAIN_STRATUM]
-    latest = max(row.window_index for row in rows)
-    around = [row for row in windows if row.window_index <= latest][-HISTORY_WINDOWS:]
-    baselines = series.baselines(session, site.id)
+    around = series.history(session, site.id, max(row.window_index for row in rows), HISTORY_WINDOWS)
     return Situation(
         site.name,
         site.last_seen_at,
         arrived,
         history=tuple(_parsed(row) for row in around),
-        baselines={version: _parsed(row) for version, row in baselines.items()},
+        baselines={version: _parsed(row) for version, row in series.baselines(session, site.id).items()},
+        open_since=alerts.open_since(session, site.id),
     )
+
+
+def _may_have_paged(session: Session, site: SiteRow, report: SiteReport) -> bool:
+    """A page in this window, or a total that differs from the window before: a page in one that never came."""
+    if any(detector.pages_in_window for detector in report.detectors):
+        return True
+    total = sum(detector.pages_total for detector in report.detectors)
+    return total > 0 and total != series.pages_before(session, site.id, report.window.index)
 
 
 def _parsed(row: ReportRow) -> SiteReport:

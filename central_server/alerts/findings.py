@@ -17,6 +17,7 @@ class Situation:
         arrived: reports that no pass has seen yet, in order of arrival.
         history: windows of the whole site around them, by index, the arrived ones included.
         baselines: the site's frozen baselines by version.
+        open_since: of each cause whose alert is open, since when it has been going on.
     """
 
     site: str
@@ -24,6 +25,7 @@ class Situation:
     arrived: tuple[SiteReport, ...] = ()
     history: tuple[SiteReport, ...] = ()
     baselines: Mapping[int, SiteReport] = field(default_factory=dict)
+    open_since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from central_server.alerts.lifecycle import Deed, Known, state_after
 from central_server.database.audit import record
 from central_server.database.tables import AlertRow, SiteRow, TransitionRow
 from central_server.errors import AlertConflict, NotFound
-from shared.read_models import AlertState
+from shared.read_models import AlertState, Evidence
 
 SYSTEM = "system"
 OPEN_STATES = ("firing", "acknowledged")
@@ -151,6 +151,13 @@ def open_of_rule(session: Session, rule: str) -> list[AlertRow]:
     """Open alerts of one rule."""
     query = select(AlertRow).where(AlertRow.rule == rule, AlertRow.state.in_(OPEN_STATES))
     return list(session.scalars(query))
+
+
+def open_since(session: Session, site_id: int) -> dict[str, datetime]:
+    """Of each open cause of the site, since when its evidence says that it has been going on."""
+    query = select(AlertRow).where(AlertRow.site_id == site_id, AlertRow.state.in_(OPEN_STATES))
+    told = {row.cause: Evidence.model_validate(row.evidence).since for row in session.scalars(query)}
+    return {cause: since for cause, since in told.items() if since is not None}
 
 
 def open_alerts(session: Session) -> dict[int, list[AlertRow]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from central_server.database.tables import DetectorRow, EventRow, MetricRow, ReportRow, SiteRow
 from central_server.errors import NotFound
@@ -28,6 +28,41 @@ def windows(session: Session, site_id: int) -> list[ReportRow]:
         .order_by(ReportRow.window_index, ReportRow.revision)
     )
     return _newest_revisions(session.scalars(query))
+
+
+def history(session: Session, site_id: int, latest_index: int, most: int) -> list[ReportRow]:
+    """The last windows of the whole site up to a number, oldest first, with the bytes that were received."""
+    query = (
+        select(ReportRow)
+        .where(
+            ReportRow.site_id == site_id,
+            ReportRow.kind == "window",
+            ReportRow.stratum == MAIN_STRATUM,
+            ReportRow.window_index <= latest_index,
+        )
+        .order_by(ReportRow.window_index.desc(), ReportRow.revision.desc())
+        .limit(most)
+        .options(undefer(ReportRow.body))
+    )
+    return _newest_revisions(reversed(session.scalars(query).all()))
+
+
+def pages_before(session: Session, site_id: int, index: int) -> int:
+    """The sum of all pages that the site's detectors had told in the window with states before this one."""
+    query = (
+        select(ReportRow)
+        .where(
+            ReportRow.site_id == site_id,
+            ReportRow.kind == "window",
+            ReportRow.stratum == MAIN_STRATUM,
+            ReportRow.status == "released",
+            ReportRow.window_index < index,
+        )
+        .order_by(ReportRow.window_index.desc(), ReportRow.revision.desc())
+        .limit(1)
+    )
+    before = session.scalar(query)
+    return sum(row.state["pages_total"] for row in before.detectors) if before else 0
 
 
 def baselines(session: Session, site_id: int, stratum: str = MAIN_STRATUM) -> dict[int, ReportRow]:

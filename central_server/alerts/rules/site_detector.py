@@ -55,15 +55,14 @@ def _has_paged(detector: DetectorState, before: DetectorState | None) -> bool:
 
 
 def _finding(situation: Situation, report: SiteReport, detector: DetectorState) -> Finding:
-    before = _before(situation, report, detector)
-    since = detector.evidence_since or (before.evidence_since if before else None) or report.window.start_at
+    cause = f"site_detector/{report.site}/{report.stratum}/{detector.kind}/{detector.metric}/{detector.alternative}"
+    since = _since(situation, report, detector, cause)
     change = change_of(situation, report, detector, since)
     more = detector.alternative == "greater"
     if detector.kind == "rate":
         title = f"{detector.label} {'more' if more else 'less'} frequent than in the site's baseline"
     else:
         title = f"{detector.label} {'higher' if more else 'lower'} than in the site's baseline"
-    cause = f"site_detector/{report.site}/{report.stratum}/{detector.kind}/{detector.metric}/{detector.alternative}"
     return Finding(
         rule="site_detector",
         site=report.site,
@@ -77,6 +76,13 @@ def _finding(situation: Situation, report: SiteReport, detector: DetectorState) 
         next_step="At the site, look at the flagged cases and a random sample since then, and ask whether scanner, "
         "software or protocol changed. Note the reason when resolving.",
     )
+
+
+def _since(situation: Situation, report: SiteReport, detector: DetectorState, cause: str) -> datetime:
+    """When the change began. A detector starts anew after each page; while the alert is open, its own start stays."""
+    before = _before(situation, report, detector)
+    began = detector.evidence_since or (before.evidence_since if before else None) or report.window.start_at
+    return min(began, situation.open_since.get(cause, began))
 
 
 def _severity(detector: DetectorState) -> Severity:
