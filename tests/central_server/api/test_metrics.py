@@ -1,0 +1,141 @@
+"""A quantity over time: what is not a number says which of the other answers it is."""
+
+import csv
+import io
+
+import pytest
+
+from shared.read_models import MetricInfo, MetricSeries
+from tests.central_world import READING_TOKEN, STORIES, World
+from tests.report_factory import STREAMS, SiteStory, reports_of
+
+ISLAND = next(story for story in STORIES if story.site == "island-hospital")
+
+
+def series(world: World, site: str, metric: str, **query: str) -> MetricSeries:
+    return MetricSeries.model_validate_json(world.get(f"/sites/{site}/metrics/{metric}", **query).content)
+
+
+def test_the_list_describes_each_quantity_as_the_site_does(read_world: World) -> None:
+    listed = [MetricInfo.model_validate(item) for item in read_world.get("/sites/north-clinic/metrics").json()]
+    assert [info.name for info in listed] == sorted(stream.quantity.name for stream in STREAMS)
+    dice = next(info for info in listed if info.name == "predicted_dice")
+    assert (dice.label, dice.unit, dice.direction, dice.version) == ("Predicted Dice", "Dice", "higher_is_better", 1)
+
+
+def test_every_window_tells_what_the_site_released(read_world: World) -> None:
+    sent = {r.report_id: r for r in reports_of(ISLAND) if r.kind == "window"}
+    for point in series(read_world, ISLAND.site, "lesion_volume_ml").points:
+        report = sent[point.report_id]
+        summary = next((m for m in report.metrics if m.name == "lesion_volume_ml"), None)
+        assert point.window == report.window
+        if report.status == "suppressed":
+            assert point.answer == "suppressed"
+        elif summary is None or summary.histogram is None:
+            assert point.answer == "withheld"
+        else:
+            assert point.answer == "ok"
+            assert point.histogram == summary.histogram
+            assert point.n == sum(summary.histogram.counts)
+            assert point.undefined == summary.undefined
+
+
+def test_suppressed_and_withheld_hold_no_number(read_world: World) -> None:
+    points = series(read_world, ISLAND.site, "component_count").points
+    assert {point.answer for point in points} == {"withheld", "suppressed"}
+    for point in points:
+        assert (point.n, point.histogram, point.quantiles, point.undefined) == (None, None, None, None)
+
+
+def test_quantiles_are_in_order_and_inside_the_cuts(read_world: World) -> None:
+    for point in series(read_world, "north-clinic", "mean_entropy").points:
+        assert point.quantiles is not None
+        assert point.histogram is not None
+        assert point.histogram.cuts[0] <= point.quantiles.p10 <= point.quantiles.p50
+        assert point.quantiles.p50 <= point.quantiles.p90 <= point.histogram.cuts[-1]
+
+
+def test_the_baseline_stands_beside_it(read_world: World) -> None:
+    baseline = series(read_world, "north-clinic", "mean_entropy").baseline
+    sent = next(r for r in reports_of(STORIES[0]) if r.kind == "baseline" and r.stratum == "all")
+    assert baseline is not None
+    assert baseline.report_id == sent.report_id
+    assert series(read_world, "new-clinic", "mean_entropy").baseline is None
+
+
+def test_a_stratum_is_a_series_of_its_own(read_world: World) -> None:
+    whole = series(read_world, "north-clinic", "mean_entropy")
+    part = series(read_world, "north-clinic", "mean_entropy", stratum="manufacturer=siemens")
+    assert part.stratum == "manufacturer=siemens"
+    assert len(part.points) == len(whole.points)
+    for of_part, of_whole in zip(part.points, whole.points, strict=True):
+        assert (of_part.n or 0) < (of_whole.n or 0)
+    absent = series(read_world, "north-clinic", "mean_entropy", stratum="manufacturer=ge")
+    assert {point.answer for point in absent.points} == {"missing"}
+
+
+def test_a_lost_report_leaves_a_window_that_says_missing(world: World) -> None:
+    told = reports_of(SiteStory("north-clinic", windows=6))
+    world.add_site("north-clinic")
+    world.take_in(report for report in told if report.window.index not in (2, 3))
+    points = series(world, "north-clinic", "mean_entropy").points
+    assert [point.window.index for point in points] == [0, 1, 2, 3, 4, 5]
+    assert [point.answer for point in points] == ["ok", "ok", "missing", "missing", "ok", "ok"]
+    assert points[2].window == told[2].window
+    assert points[2].report_id == told[2].report_id
+
+
+def test_late_reports_take_their_place_by_window_and_not_by_arrival(world: World) -> None:
+    told = reports_of(SiteStory("north-clinic", windows=4))
+    world.add_site("north-clinic")
+    world.take_in([told[3], told[0], told[2], told[1]])
+    assert [p.window.index for p in series(world, "north-clinic", "mean_entropy").points] == [0, 1, 2, 3]
+
+
+def test_another_version_of_a_quantity_is_never_put_into_one_series(world: World) -> None:
+    old, new = reports_of(SiteStory("north-clinic", windows=2))
+    metrics = tuple(m.model_copy(update={"version": 2}) for m in new.metrics)
+    world.add_site("north-clinic")
+    world.take_in([old, new.model_copy(update={"metrics": metrics})])
+    found = series(world, "north-clinic", "mean_entropy")
+    assert found.metric.version == 2
+    assert [point.answer for point in found.points] == ["missing", "ok"]
+
+
+def test_a_quantity_that_was_never_reported_answers_404(read_world: World) -> None:
+    assert read_world.get("/sites/north-clinic/metrics/no_such_thing").status_code == 404
+
+
+@pytest.mark.parametrize("how", [{"params": {"format": "csv"}}, {"headers": {"Accept": "text/csv"}}])
+def test_csv_has_words_where_there_is_no_number(read_world: World, how: dict[str, dict[str, str]]) -> None:
+    headers = {"Authorization": f"Bearer {READING_TOKEN}", **how.get("headers", {})}
+    answer = read_world.client.get(
+        f"/api/v1/sites/{ISLAND.site}/metrics/mean_entropy", params=how.get("params"), headers=headers
+    )
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [line["part"] for line in lines] == ["baseline"] + ["window"] * 12
+    hidden = [line for line in lines if line["answer"] == "suppressed"]
+    assert [line["window_index"] for line in hidden] == ["7", "11"]
+    for line in hidden:
+        assert {line[c] for c in ("n", "undefined", "p10", "p50", "p90", "cuts", "counts")} == {"suppressed"}
+    told = next(line for line in lines if line["window_index"] == "8" and line["part"] == "window")
+    assert sum(map(int, told["counts"].split())) == int(told["n"])
+
+
+def test_an_answer_is_not_sent_twice_until_a_report_arrives(world: World) -> None:
+    world.tell(SiteStory("north-clinic", windows=2))
+    path = "/api/v1/sites/north-clinic/metrics/mean_entropy"
+    first = world.client.get(path, headers=world.as_lead())
+    known = {**world.as_lead(), "If-None-Match": first.headers["etag"]}
+    again = world.client.get(path, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    world.take_in(reports_of(SiteStory("north-clinic", windows=3))[2:])
+    assert world.client.get(path, headers=known).status_code == 200
+    assert world.client.get(path, params={"format": "csv"}, headers=known).status_code == 200
+
+
+def test_a_known_answer_still_needs_a_credential(read_world: World) -> None:
+    path = "/api/v1/sites/north-clinic/metrics/mean_entropy"
+    tag = read_world.client.get(path, headers=read_world.as_lead()).headers["etag"]
+    assert read_world.client.get(path, headers={"If-None-Match": tag}).status_code == 401
