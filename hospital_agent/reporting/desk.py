@@ -76,6 +76,7 @@ class Desk:
         self._store, self._plan, self._tie_break = store, plan, tie_break
         self._bank: DetectorBank | None = None
         self._bank_is_current = False
+        self._never_before: datetime | None = None  # no window can be due earlier; spares most looks at the store
 
     def begin(self, now: datetime) -> None:
         """Open the first window of a new store, or close the window that another model has left open.
@@ -83,6 +84,7 @@ class Desk:
         Numbers of two models never share a window, and the catalogue that could sum up the other model's is gone, so
         that window is told as suppressed.
         """
+        self._never_before = None
         with self._changing() as session:
             window = windows.open_window(session)
             if window is None:
@@ -107,9 +109,13 @@ class Desk:
 
     def advance(self, to: datetime, now: datetime) -> int:
         """Close every window that is due at `to`; returns how many were."""
+        if self._never_before is not None and to < self._never_before:
+            return 0
         closed = 0
         while self._close_if_due(to, now):
             closed += 1
+        with self._store.read() as session:
+            self._never_before = opened(session).start_at + timedelta(seconds=self._plan.calendar.length_s)
         return closed
 
     def preview(self, now: datetime) -> SiteReport | None:

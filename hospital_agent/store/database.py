@@ -71,11 +71,13 @@ class Store:
         Raises:
             StoreInUse: another one is running.
         """
-        handle = self._held.enter_context(self._run_lock.open("a"))
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreInUse("Another agent is running on this data folder.") from None
+        with ExitStack() as held:
+            handle = held.enter_context(self._run_lock.open("a"))
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StoreInUse("Another agent is running on this data folder.") from None
+            self._held = held.pop_all()
 
     def check(self) -> None:
         """Ask SQLite whether the file is sound.

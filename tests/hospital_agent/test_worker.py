@@ -1,0 +1,385 @@
+"""The loop: what lies in the inbox is analysed once, windows close, the baseline freezes, reports reach the centre."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from hospital_agent.errors import CaseFailed
+from hospital_agent.pipeline import Values
+from hospital_agent.store.tables import CaseRow, OutboxRow, PageRow, WindowRow
+from shared.report import CountBand
+from tests.agent_site import Site, SmallCentral, TestClock, quick_toolkit, told_json
+from tests.series_files import SECRET_PATIENT, chest_values, write_nifti, write_series
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def rows(site: Site) -> list[CaseRow]:
+    with site.store.read() as session:
+        return list(session.scalars(select(CaseRow).order_by(CaseRow.id)))
+
+
+GROWN: dict[str, Any] = {"baseline_patients": 30, "federation_streams": 1000}
+
+
+class TestInputs:
+    def test_a_complete_input_is_scored_stored_and_filed(self, site: Site) -> None:
+        site.drop("p1", 1)
+        assert site.settle() == 1
+        (row,) = rows(site)
+        assert (row.outcome, row.counted, row.window_index) == ("scored", True, 0)
+        assert row.values is not None
+        assert row.values["lesion_volume_ml"] > 0
+        assert list((site.data / "done").iterdir()) != []
+        assert list(site.inbox.iterdir()) == []
+
+    def test_a_dicom_folder_works_as_well(self, site: Site) -> None:
+        write_series(site.inbox / "series", chest_values((4, 12, 10)))
+        site.settle()
+        assert [row.outcome for row in rows(site)] == ["scored"]
+
+    def test_loose_dicom_files_are_put_together_by_series(self, site: Site) -> None:
+        for name in ("a", "b"):
+            folder = write_series(site.folder / name, chest_values((4, 12, 10)), patient=name)
+            for path in folder.iterdir():
+                shutil.move(path, site.inbox / f"{name}-{path.name}")
+        assert site.settle() == 2
+        assert [row.outcome for row in rows(site)] == ["scored", "scored"]
+        assert list(site.inbox.iterdir()) == []
+
+    def test_a_refused_input_is_counted_with_its_reason_and_kept(self, site: Site) -> None:
+        write_nifti(site.inbox / "p1__bad.nii", (chest_values() + 2000).astype(np.int16))
+        site.settle()
+        (row,) = rows(site)
+        assert (row.outcome, row.stage, row.reason) == ("refused", "read", "non_hu_values")
+        assert [path.name for path in (site.data / "refused").iterdir()] == ["p1__bad.nii"]
+
+    def test_a_failed_segmentation_is_an_outcome_and_not_a_score(self, tmp_path: Path) -> None:
+        class Dying:
+            def segment(self, volume: object) -> None:
+                raise MemoryError
+
+        site = Site(tmp_path, toolkit=quick_toolkit(segmenter=Dying()))
+        site.drop("p1", 1)
+        site.settle()
+        (row,) = rows(site)
+        assert (row.outcome, row.stage, row.reason, row.values) == ("failed", "segmentation", "out_of_memory", None)
+        assert list((site.data / "failed").iterdir()) != []
+
+    def test_the_same_series_again_has_no_further_effect(self, site: Site) -> None:
+        path = site.drop("p1", 1)
+        content = path.read_bytes()
+        site.settle()
+        (site.inbox / "p1__copy.nii").write_bytes(content)
+        site.settle()
+        assert len(rows(site)) == 1
+        assert list(site.inbox.iterdir()) == []
+
+    def test_slices_that_come_after_their_series_was_scored_are_refused_by_name(self, site: Site) -> None:
+        folder = write_series(site.folder / "whole", chest_values((8, 12, 10)), series_uid="1.2.3")
+        late = site.folder / "late"
+        late.mkdir()
+        for path in sorted(folder.iterdir())[4:]:
+            shutil.move(path, late)
+        shutil.move(folder, site.inbox / "first")
+        site.settle()
+        shutil.move(late, site.inbox / "second")
+        site.settle()
+        assert [(row.outcome, row.reason) for row in rows(site)] == [("scored", None), ("refused", "series_already_scored")]
+
+    def test_a_series_that_was_refused_incomplete_may_come_again_whole(self, site: Site) -> None:
+        folder = write_series(site.folder / "whole", chest_values((8, 12, 10)), series_uid="1.2.3")
+        broken = shutil.copytree(folder, site.inbox / "first")
+        (broken / "slice-0004.dcm").unlink()
+        site.settle()
+        shutil.move(folder, site.inbox / "second")
+        site.settle()
+        assert [row.reason for row in rows(site)] == ["missing_slices", None]
+
+    def test_a_patient_with_many_series_counts_once_in_a_window(self, site: Site) -> None:
+        for number in range(3):
+            site.drop("p1", number)
+        site.settle()
+        assert [row.counted for row in rows(site)] == [True, False, False]
+
+    def test_inputs_that_name_no_patient_count_as_one_patient(self, site: Site) -> None:
+        for number in range(3):
+            site.drop("p", number).rename(site.inbox / f"scan{number}.nii")
+        site.settle()
+        assert sum(row.counted for row in rows(site)) == 1
+
+    def test_processed_inputs_can_be_deleted(self, tmp_path: Path) -> None:
+        site = Site(tmp_path, after="delete")
+        site.drop("p1", 1)
+        site.settle()
+        assert list(site.inbox.iterdir()) == []
+        assert not (site.data / "done").exists()
+
+    def test_an_input_on_which_the_program_keeps_dying_is_given_up(self, tmp_path: Path) -> None:
+        site = Site(tmp_path)
+        site.drop("p1", 1)
+        begun = 0
+
+        def die(point: str) -> None:
+            nonlocal begun
+            if point == "begun" and begun < 3:
+                begun += 1
+                raise SystemExit
+
+        site.reached = die
+        for _ in range(3):
+            with pytest.raises(SystemExit):
+                site.settle()
+            site.start()
+        site.settle()
+        assert [(row.outcome, row.reason) for row in rows(site)] == [("failed", "crashed")]
+
+
+class TestWindows:
+    def test_a_window_with_k_patients_is_reported(self, site: Site) -> None:
+        site.day(7, first=0)
+        (report,) = site.central.reports()
+        assert (report.status, report.patient_count, report.window.index) == ("released", 7, 0)
+        assert {metric.name for metric in report.metrics} == {
+            "lesion_volume_ml", "intensity_mode_hu", "mean_entropy", "predicted_dice", "failure_probability",
+        }  # fmt: skip
+        assert {event.name for event in report.events} == {"empty_mask", "outside_lungs", "flagged"}
+
+    def test_fewer_patients_keep_it_open_until_more_come(self, site: Site) -> None:
+        site.day(4, first=0)
+        assert site.central.reports() == []
+        site.day(3, first=10)
+        (report,) = site.central.reports()
+        assert report.patient_count == 7
+        assert (report.window.end_at - report.window.start_at).days == 2
+
+    def test_at_its_age_limit_it_is_told_as_suppressed(self, site: Site) -> None:
+        site.day(4, first=0)
+        site.clock.pass_time(days=8)
+        site.worker.round()
+        (report,) = site.central.reports()
+        assert report.status == "suppressed"
+        assert report.patient_count is None
+
+    def test_without_a_k_nothing_leaves_at_all(self, tmp_path: Path) -> None:
+        site = Site(tmp_path, k=None)
+        site.day(9, first=0)
+        site.day(9, first=20)
+        assert site.central.calls == []
+        with site.store.read() as session:
+            assert session.scalar(select(func.count()).select_from(OutboxRow)) == 0
+            assert session.scalar(select(func.count()).select_from(WindowRow).where(WindowRow.state == "unreported")) == 2
+
+    def test_a_case_is_late_when_its_window_was_released(self, site: Site) -> None:
+        site.day(7, first=0)
+        late = site.drop("late", 50)
+        look = site.worker._inbox.look
+
+        def long_ago(steady_s: float) -> object:
+            found = look(steady_s)
+            for item in (*found.complete, *found.pending):
+                object.__setattr__(item, "arrived_at", site.clock.now.replace(day=2, hour=9))
+            return found
+
+        site.worker._inbox.look = long_ago  # type: ignore[method-assign, assignment]
+        site.settle()
+        site.worker._inbox.look = look  # type: ignore[method-assign]
+        assert rows(site)[-1].late
+        assert not late.exists()
+        site.day(8, first=20)
+        assert site.central.reports()[-1].late_count == CountBand(low=1, high=4)
+
+    def test_a_clock_that_was_set_back_makes_no_case_late_and_loses_none(self, site: Site) -> None:
+        site.day(7, first=0)
+        site.clock.now = site.clock.now.replace(day=1)
+        site.day(7, first=20)
+        assert not any(row.late for row in rows(site))
+        site.clock.pass_time(days=5)
+        site.worker.round()
+        assert [report.patient_count for report in site.central.reports()] == [7, 7]
+
+    def test_another_model_never_shares_a_window(self, site: Site) -> None:
+        site.drop("p1", 1)
+        site.settle()
+        site.toolkit = quick_toolkit(model_version="8.0", model_hash="c" * 64)
+        site.start()
+        site.day(6, first=20)
+        first, second = site.central.reports()
+        assert (first.status, first.versions.model) == ("suppressed", "7.1")
+        assert (second.status, second.versions.model, second.patient_count) == ("released", "8.0", 6)
+
+    def test_the_preview_says_what_would_be_sent_and_writes_nothing(self, site: Site) -> None:
+        for number in range(6):
+            site.drop(f"p{number}", number)
+        site.settle()
+        preview = site.worker._desk.preview(site.clock.now)
+        assert preview is not None
+        assert preview.patient_count == 6
+        assert site.central.reports() == []
+        site.day(0, first=0)
+        (sent,) = site.central.reports()
+        assert sent.metrics == preview.metrics
+        assert sent.events == preview.events
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site whose baseline has just been frozen, to be copied by each test."""
+    site = Site(tmp_path_factory.mktemp("frozen"), **GROWN)
+    for day in range(3):
+        site.day(10, first=100 * day)
+    return site
+
+
+class TestBaseline:
+    @pytest.fixture
+    def grown(self, frozen: Site, tmp_path: Path) -> Site:
+        shutil.copytree(frozen.folder, tmp_path / "copy")
+        clock = replace(frozen.clock)
+        central = SmallCentral(clock, bodies=dict(frozen.central.bodies))
+        return Site(tmp_path / "copy", clock=clock, central=central, **GROWN)
+
+    def test_it_is_frozen_at_a_windows_close_and_told_once(self, grown: Site) -> None:
+        (baseline,) = grown.central.reports("baseline")
+        assert (baseline.versions.baseline, baseline.patient_count, baseline.window.index) == (1, 30, 2)
+        assert [r.versions.baseline for r in grown.central.reports()] == [None] * 3
+        grown.day(10, first=900)
+        assert len(grown.central.reports("baseline")) == 1
+        assert grown.central.reports()[-1].versions.baseline == 1
+
+    def test_it_is_exactly_the_sum_of_the_released_windows(self, grown: Site) -> None:
+        (baseline,) = grown.central.reports("baseline")
+        for metric in baseline.metrics:
+            if metric.histogram is None:
+                continue
+            parts = [m.histogram for r in grown.central.reports() for m in r.metrics if m.name == metric.name]
+            if all(parts):
+                total = tuple(sum(p.counts[i] for p in parts if p) for i in range(8))
+                assert metric.histogram.unwrap().coarsen(8).counts == total
+                break
+        else:
+            pytest.fail("No distribution was released in all windows.")
+
+    def test_detectors_are_told_from_then_on(self, grown: Site) -> None:
+        assert all(not report.detectors for report in grown.central.reports())
+        grown.day(10, first=900)
+        told = grown.central.reports()[-1].detectors
+        assert {(d.metric, d.alternative) for d in told} >= {("intensity_mode_hu", "greater"), ("empty_mask", "greater")}
+        assert {(d.baseline_n, d.stream_n) for d in told} == {(30, 10)}
+
+    def test_a_change_pages_and_an_unchanged_site_does_not(self, grown: Site) -> None:
+        for day in range(9, 11):
+            grown.day(10, first=100 * day)
+        assert pages(grown) == set()
+        for day in range(11, 13):
+            grown.day(10, first=100 * day, lesion_hu=180.0)
+        assert "intensity_mode_hu:greater" in pages(grown)
+        last = grown.central.reports()[-1]
+        assert any(d.pages_total and d.metric == "intensity_mode_hu" for d in last.detectors)
+
+    def test_a_restart_after_every_case_changes_no_report(self, tmp_path: Path) -> None:
+        def story(folder: Path, restarts: bool) -> list[str]:
+            site = Site(folder, baseline_patients=20, federation_streams=1)
+            for day in range(6):
+                for number in range(100 * day, 100 * day + 5):
+                    site.drop(f"p{number}", number, lesion_hu=120.0 if day == 5 else 100.0)
+                    if restarts and day > 3:
+                        site.settle()
+                        site.start()
+                site.settle()
+                site.clock.now = site.clock.now.replace(hour=8, minute=0, second=0)
+                site.clock.pass_time(days=1)
+                site.worker.round()
+            return [r.model_dump_json(exclude={"created_at"}) for r in site.central.reports()]
+
+        assert story(tmp_path / "a", restarts=False) == story(tmp_path / "b", restarts=True)
+
+
+def pages(site: Site) -> set[str]:
+    with site.store.read() as session:
+        return set(session.scalars(select(PageRow.detector)))
+
+
+class TestPrivacy:
+    def test_nothing_that_is_sent_or_stored_names_a_patient(self, site: Site) -> None:
+        for number in range(6):
+            write_series(site.inbox / f"{SECRET_PATIENT}-{number}", chest_values((4, 12, 10)), patient=f"{SECRET_PATIENT}{number}")
+        site.settle()
+        site.day(0, first=0)
+        assert site.central.reports()[0].patient_count == 6
+        assert SECRET_PATIENT not in told_json(site)
+        for path in site.data.glob("agent.sqlite*"):
+            assert SECRET_PATIENT.encode() not in path.read_bytes()
+
+    def test_five_answers_stay_apart(self, site: Site) -> None:
+        for number in range(12):
+            site.drop(f"p{number}", number, lesion_hu=None if number < 3 else 100.0)
+        site.settle()
+        site.day(0, first=0)
+        (report,) = site.central.reports()
+        metrics = {metric.name: metric for metric in report.metrics}
+        assert metrics["intensity_mode_hu"].withheld == "would_reveal_a_small_count"
+        assert metrics["intensity_mode_hu"].undefined == CountBand(low=1, high=4)
+        assert metrics["mean_entropy"].histogram is not None
+        assert metrics["mean_entropy"].undefined == CountBand.exactly(0)
+
+
+class TestSending:
+    def test_a_centre_that_is_down_for_three_days_loses_nothing(self, tmp_path: Path) -> None:
+        import httpx2
+
+        clock = TestClock()
+        central = SmallCentral(clock, instead=lambda request: httpx2.Response(503))
+        site = Site(tmp_path, clock=clock, central=central)
+        for day in range(3):
+            site.day(6, first=100 * day)
+        assert central.bodies == {}
+        central.instead = None
+        site.clock.pass_time(hours=2)
+        site.worker.round()
+        assert [report.window.index for report in central.reports()] == [0, 1, 2]
+
+    def test_a_sign_of_life_is_given_now_and_then(self, site: Site) -> None:
+        site.worker.round()
+        site.worker.round()
+        assert site.central.calls.count("GET /api/v1/agents/self") == 1
+        site.clock.pass_time(seconds=61)
+        site.worker.round()
+        assert site.central.calls.count("GET /api/v1/agents/self") == 2
+
+    def test_the_clocks_are_compared(self, site: Site) -> None:
+        site.central.clock = lambda: site.clock.now.replace(minute=10)
+        site.worker.round()
+        assert site.store.fact("clock_skew_s") == "-600.0"
+
+
+def test_failing_scores_are_left_out_and_the_rest_is_kept(tmp_path: Path) -> None:
+    class Broken:
+        quantity = quick_toolkit().features["intensity_mode_hu"].quantity
+
+        def compute(self, case: object) -> float | None:
+            raise RuntimeError("secret text")
+
+    toolkit = quick_toolkit()
+    site = Site(tmp_path, toolkit=quick_toolkit(features={**toolkit.features, "intensity_mode_hu": Broken()}))
+    site.drop("p1", 1)
+    site.settle()
+    (row,) = rows(site)
+    values: Values = row.values or {}
+    assert "intensity_mode_hu" not in values
+    assert values["lesion_volume_ml"]
+    assert row.result is not None
+    assert row.result["failures"] == [{"stage": "features", "reason": "unexpected_error"}]
+
+
+def test_a_case_failure_says_stage_and_reason() -> None:
+    failure = CaseFailed("x", stage="segmentation", reason="no_segmenter")
+    assert (failure.stage, failure.reason) == ("segmentation", "no_segmenter")
