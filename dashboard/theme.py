@@ -46,6 +46,7 @@ TEMPLATE: dict[str, Any] = {
         "colorway": list(HIGHLIGHTS),
         "margin": {"l": 48, "r": 12, "t": 8, "b": 32},
         "hovermode": "closest",
+        "hoverdistance": 40,
         "hoverlabel": {
             "bgcolor": PAPER,
             "bordercolor": LINE,

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 THEME = (
     "themeQuartz.withParams({fontFamily: 'inherit', fontSize: 13, headerFontSize: 12, headerFontWeight: 600, "
     "foregroundColor: '#1B2733', headerTextColor: '#5A6877', headerBackgroundColor: '#FFFFFF', borderColor: '#E1E7ED', "
-    "rowHoverColor: '#F3F7FB', accentColor: '#0B5CAD', wrapperBorder: false, cellHorizontalPadding: 12, "
+    "rowHoverColor: '#F3F7FB', accentColor: '#0B5CAD', wrapperBorder: false, cellHorizontalPadding: 10, "
     "columnBorder: false})"
 )
 
@@ -102,19 +102,19 @@ def _made_with(site: SiteOverview) -> Row:
 
 def _columns() -> list[Row]:
     return [
-        {"field": "title", "headerName": "Site", "cellRenderer": "SiteCell", "flex": 16, "minWidth": 130},
-        {"field": "state", "headerName": "State", "cellRenderer": "StateCell", "width": 142,
+        {"field": "title", "headerName": "Site", "cellRenderer": "SiteCell", "flex": 16, "minWidth": 124},
+        {"field": "state", "headerName": "State", "cellRenderer": "StateCell", "width": 138,
          "comparator": {"function": "byPlace(valueA, valueB, nodeA, nodeB)"}},
         {"field": "action", "headerName": "What to do", "cellRenderer": "ActionCell", "flex": 22, "minWidth": 130,
          "sortable": False},
-        {"field": "alerts", "headerName": "Alerts", "cellRenderer": "AlertsCell", "width": 86,
+        {"field": "alerts", "headerName": "Alerts", "cellRenderer": "AlertsCell", "width": 80,
          "headerTooltip": "Alerts that nobody has resolved"},
-        {"field": "seen_s", "headerName": "Last seen", "cellRenderer": "SeenCell", "width": 122},
-        {"field": "n", "headerName": "Patients", "cellRenderer": "PatientsCell", "width": 84,
+        {"field": "seen_s", "headerName": "Last seen", "cellRenderer": "SeenCell", "width": 130},
+        {"field": "n", "headerName": "Patients", "cellRenderer": "PatientsCell", "width": 80,
          "headerTooltip": "Distinct patients in the latest window"},
-        {"field": "flagged", "headerName": "Flagged rate", "cellRenderer": "FlaggedCell", "flex": 14, "minWidth": 154,
+        {"field": "flagged", "headerName": "Flagged rate", "cellRenderer": "FlaggedCell", "flex": 14, "minWidth": 150,
          "maxWidth": 210, "headerTooltip": "Latest window; predicted failures, 95 % interval of sampling alone"},
-        {"field": "baseline", "headerName": "Baseline", "cellRenderer": "MadeWithCell", "flex": 14, "minWidth": 132},
+        {"field": "baseline", "headerName": "Baseline", "cellRenderer": "MadeWithCell", "flex": 14, "minWidth": 130},
     ]  # fmt: skip
 
 

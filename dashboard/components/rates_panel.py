@@ -35,8 +35,8 @@ def _rate(name: str, view: RateView | None) -> Component:
 
 
 def _value(view: RateView | None) -> list[Component]:
-    if view is None:
-        return [html.P("not reported", className="rate-none")]
+    if view is None or (view.answer == "missing" and view.name != "flagged_rate"):
+        return [html.P("no reviews reported" if view else "not reported", className="rate-none")]
     if view.answer != "ok" or view.interval is None:
         words = ANSWER_WORDS["insufficient_data" if view.answer == "ok" else view.answer]
         return [html.P(words, className="rate-none"), html.P(_out_of(view), className="rate-of")]

@@ -22,7 +22,7 @@ SITE_STATES: dict[SiteState, Look] = {
     "never_seen": Look("Never seen", "unplugged", "silent", "Registered, but its agent has not called yet."),
     "outdated": Look("Outdated", "update", "warning", "The agent runs a version that is too old."),
     "no_scans": Look("No scans", "inbox", "warning", "The agent is alive, but no scans arrive."),
-    "suppressed": Look("Too few patients", "hidden", "quiet", "Windows hold fewer patients than the k rule asks."),
+    "suppressed": Look("Suppressed", "hidden", "quiet", "Windows hold fewer patients than the k rule asks."),
     "warming_up": Look("Warming up", "hourglass", "info", "The site collects its first patients for the baseline."),
     "ok": Look("As usual", "check", "fine", "Nothing to do."),
 }

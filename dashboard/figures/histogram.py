@@ -96,7 +96,7 @@ def _finish(figure: Chart, histogram: Histogram, info: MetricInfo) -> Figure:
     shown = list(range(0, len(histogram.cuts), step))
     unit = UNIT_WORDS.get(info.unit, info.unit)
     figure.update_layout(
-        bargap=0.08, margin={"l": 48, "r": 12, "t": 34, "b": 44},
+        bargap=0.08, showlegend=True, margin={"l": 48, "r": 12, "t": 34, "b": 44},
         uirevision=f"{info.name}/{histogram.resolution}",
     )  # fmt: skip
     figure.update_xaxes(

@@ -46,7 +46,7 @@ def large(series: MetricSeries, marks: Sequence[Mark] = (), chosen_window: int |
     unit = UNIT_WORDS.get(series.metric.unit, series.metric.unit)
     figure.update_yaxes(title=f"{series.metric.label}{f' ({unit})' if unit else ''}")
     figure.update_xaxes(title="time (UTC)")
-    figure.update_layout(margin={"l": 56, "r": 12, "t": 34, "b": 44}, clickmode="event")
+    figure.update_layout(margin={"l": 56, "r": 12, "t": 34, "b": 44}, clickmode="event", showlegend=True)
     return figure.done()
 
 

@@ -81,6 +81,7 @@ def layout(site: str, quantity: str | None = None, window: str | None = None, st
             html.Div(id="site-funnel"),
         ],
         id="site-page",
+        className="waiting",
     )
 
 
