@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hospital_agent.analysis.imaging.volume import Shape
 from hospital_agent.analysis.segmentation.unet import UNet
 from hospital_agent.simulation.hosts import Host, phantom_host
 from hospital_agent.training.loop import Checkpoint, LoopPlan, load_best, train
@@ -15,6 +16,8 @@ from hospital_agent.training.segmenter import PatchValidation, random_patches, s
 
 FIRST_HELD_OUT_PHANTOM = 1000
 FIRST_SCORED_PHANTOM = 2000
+VALIDATION_TILES = 24
+TILE_RATE = 5e-4
 
 
 class Pools:
@@ -60,18 +63,23 @@ def train_network(
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     seen = without(pools.real, leave_out) if real else []
     held = without(pools.held_out_real, leave_out) if real else []
-    batches = random_patches(
-        [*seen, *pools.phantoms],
-        recipe.grid,
-        recipe.patch,
-        recipe.batch,
-        np.random.default_rng(recipe.seed),
-        _weights(seen, len(pools.phantoms), recipe.real_share),
-    )
-    validation = PatchValidation([*held, *pools.held_out_phantoms], recipe.grid, recipe.patch, 24, recipe.seed + 1)
-    plan = LoopPlan(steps, validate_every=recipe.validate_every)
-    best = train(network, batches, segmentation_loss, validation, plan, folder)
-    load_best(network, folder, best)
+    held = [*held, *pools.held_out_phantoms]
+    weights = _weights(seen, len(pools.phantoms), recipe.real_share)
+
+    def stage(where: Path, patch: Shape, batch: int, plan: LoopPlan) -> list[Checkpoint]:
+        """Train on patches of one size, and put the best checkpoint into the network."""
+        rng = np.random.default_rng(recipe.seed)
+        batches = random_patches([*seen, *pools.phantoms], recipe.grid, patch, batch, rng, weights)
+        validation = PatchValidation(held, recipe.grid, patch, VALIDATION_TILES, recipe.seed + 1)
+        best = train(network, batches, segmentation_loss, validation, plan, where)
+        load_best(network, where, best)
+        return best
+
+    every = recipe.validate_every
+    best = stage(folder, recipe.patch, recipe.batch, LoopPlan(steps, validate_every=every))
+    if real:
+        plan = LoopPlan(recipe.tile_steps, learning_rate=TILE_RATE, validate_every=recipe.tile_steps // 2)
+        best = stage(folder / "whole-tiles", recipe.grid.tile, 1, plan)
     return network.eval(), best
 
 

@@ -18,6 +18,8 @@ class Recipe:
         network, grid: what is trained, and on which grid.
         patch: voxels of a training patch; smaller than the tile used later, because it is cheaper.
         batch: patches a step.
+        tile_steps: steps on whole tiles at the end, one a step. Instance norm sees other contexts in a whole tile
+            than in a patch; without these steps a chest that fits into one tile is segmented almost whole.
         phantom_steps: steps on phantoms alone, which every later network starts from; no patient is in them, so it
             leaks nothing between folds.
         fold_steps, final_steps: steps of each leave-one-patient-out network, and of the shipped one.
@@ -32,6 +34,7 @@ class Recipe:
     grid: WorkingGrid = field(default_factory=WorkingGrid)
     patch: Shape = (48, 48, 48)
     batch: int = 2
+    tile_steps: int = 120
     phantom_steps: int = 700
     fold_steps: int = 400
     final_steps: int = 800
@@ -54,6 +57,7 @@ QUICK = Recipe(
     patch=(32, 32, 32),
     phantom_steps=4,
     fold_steps=2,
+    tile_steps=2,
     final_steps=4,
     validate_every=2,
     phantoms=3,
