@@ -68,7 +68,7 @@ class World:
     centre: Centre
     clock: OwnClock
     keys: dict[str, str] = field(default_factory=dict)
-    _lead: str | None = None
+    _lead: tuple[str, datetime] | None = None
 
     def add_site(self, name: str, title: str | None = None) -> str:
         """Register a site; returns its key."""
@@ -83,10 +83,10 @@ class World:
         return {"Authorization": f"Bearer {self.keys[name]}"}
 
     def as_lead(self) -> dict[str, str]:
-        if self._lead is None:
-            answer = self.client.post("/api/v1/session", json={"username": "lead", "password": PASSWORD})
-            self._lead = answer.json()["token"]
-        return {"Authorization": f"Bearer {self._lead}"}
+        if self._lead is None or self._lead[1] <= self.clock():
+            answer = self.client.post("/api/v1/session", json={"username": "lead", "password": PASSWORD}).json()
+            self._lead = answer["token"], datetime.fromisoformat(answer["expires_at"])
+        return {"Authorization": f"Bearer {self._lead[0]}"}
 
     def put(self, report: SiteReport, body: bytes | None = None, **headers: str) -> Any:
         return self.client.put(

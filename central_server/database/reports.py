@@ -3,10 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
@@ -14,6 +14,7 @@ from central_server.database.audit import record
 from central_server.database.session import Database
 from central_server.database.sites import note_seen
 from central_server.database.tables import (
+    Base,
     DetectorRow,
     EventRow,
     MetricRow,
@@ -39,13 +40,13 @@ def accept(database: Database, site_id: int, report: SiteReport, body: bytes, no
     """
     try:
         with database.write() as session:
-            return _accept(session, _row(site_id, report, body, now))
+            return _accept(session, _row(site_id, report, body, now), report)
     except IntegrityError:
         with database.write() as session:
-            return _accept(session, _row(site_id, report, body, now))
+            return _accept(session, _row(site_id, report, body, now), report)
 
 
-def _accept(session: Session, row: ReportRow) -> Outcome:
+def _accept(session: Session, row: ReportRow, report: SiteReport) -> Outcome:
     note_seen(session, row.site_id, row.received_at)
     known = session.execute(
         select(ReportRow.sha256, ReportRow.received_at, SiteRow.name)
@@ -55,6 +56,7 @@ def _accept(session: Session, row: ReportRow) -> Outcome:
     if known is None:
         session.add(row)
         session.flush()
+        _add_summaries(session, row.id, report)
         session.add(PendingReportRow(report_row_id=row.id))
         return Outcome("stored", _receipt(row.report_id, row.sha256, row.received_at))
     if known.sha256 != row.sha256:
@@ -67,7 +69,7 @@ def _receipt(report_id: UUID, sha256: str, received_at: datetime) -> ReportRecei
     return ReportReceipt(report_id=report_id, sha256=sha256, received_at=received_at)
 
 
-def _json(part: Wire | None) -> dict[str, object] | None:
+def _json(part: Wire | None) -> dict[str, Any] | None:
     return None if part is None else part.model_dump(mode="json")
 
 
@@ -94,40 +96,52 @@ def _row(site_id: int, report: SiteReport, body: bytes, now: datetime) -> Report
         received_at=now,
         sha256=hashlib.sha256(body).hexdigest(),
         body=body,
-        metrics=[_metric(metric) for metric in report.metrics],
-        events=[_event(event) for event in report.events],
-        detectors=[_detector(detector) for detector in report.detectors],
     )
 
 
-def _metric(metric: MetricSummary) -> MetricRow:
-    return MetricRow(
-        name=metric.name,
-        label=metric.label,
-        unit=metric.unit,
-        direction=metric.direction,
-        version=metric.version,
-        histogram=_json(metric.histogram),
-        undefined_low=metric.undefined.low if metric.undefined else None,
-        undefined_high=metric.undefined.high if metric.undefined else None,
-        withheld=metric.withheld,
+def _add_summaries(session: Session, row_id: int, report: SiteReport) -> None:
+    """All summaries in one statement a table."""
+    tables: tuple[tuple[type[Base], list[dict[str, Any]]], ...] = (
+        (MetricRow, [_metric(metric) for metric in report.metrics]),
+        (EventRow, [_event(event) for event in report.events]),
+        (DetectorRow, [_detector(detector) for detector in report.detectors]),
     )
+    for table, lines in tables:
+        if lines:
+            session.execute(insert(table), [{"report_row_id": row_id, **line} for line in lines])
 
 
-def _event(event: EventSummary) -> EventRow:
-    return EventRow(
-        name=event.name,
-        label=event.label,
-        count_low=event.count.low,
-        count_high=event.count.high,
-        out_of=event.out_of,
-    )
+def _metric(metric: MetricSummary) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "label": metric.label,
+        "unit": metric.unit,
+        "direction": metric.direction,
+        "version": metric.version,
+        "histogram": _json(metric.histogram),
+        "undefined_low": metric.undefined.low if metric.undefined else None,
+        "undefined_high": metric.undefined.high if metric.undefined else None,
+        "withheld": metric.withheld,
+    }
 
 
-def _detector(detector: DetectorState) -> DetectorRow:
-    return DetectorRow(
-        metric=detector.metric, kind=detector.kind, alternative=detector.alternative, state=_json(detector)
-    )
+def _event(event: EventSummary) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "label": event.label,
+        "count_low": event.count.low,
+        "count_high": event.count.high,
+        "out_of": event.out_of,
+    }
+
+
+def _detector(detector: DetectorState) -> dict[str, Any]:
+    return {
+        "metric": detector.metric,
+        "kind": detector.kind,
+        "alternative": detector.alternative,
+        "state": _json(detector),
+    }
 
 
 def report_rows(session: Session, site: str | None, before_id: int | None, limit: int) -> list[tuple[ReportRow, str]]:
