@@ -34,19 +34,19 @@ class Recipe:
     grid: WorkingGrid = field(default_factory=WorkingGrid)
     patch: Shape = (48, 48, 48)
     batch: int = 2
-    tile_steps: int = 120
+    tile_steps: int = 100
     phantom_steps: int = 700
     fold_steps: int = 400
-    final_steps: int = 800
+    final_steps: int = 500
     validate_every: int = 100
     phantoms: int = 100
     host_copies: int = 16
     held_out: int = 3
     held_out_phantoms: int = 16
-    reference_copies: int = 6
+    reference_copies: int = 5
     reference_phantoms: int = 40
-    scored_copies: int = 16
-    scored_phantoms: int = 30
+    scored_copies: int = 12
+    scored_phantoms: int = 24
     real_share: float = 0.65
     seed: int = 0
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from hospital_agent.analysis.ood import OodScore
 from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
-from hospital_agent.analysis.segmentation.sliding_window import sliding_window
+from hospital_agent.analysis.segmentation.bundled import infer
 from hospital_agent.analysis.segmentation.unet import UNet
 from hospital_agent.training.networks import Pools, without
 from hospital_agent.training.pool import PoolItem
@@ -26,10 +26,7 @@ def fit_reference(recipe: Recipe, network: UNet, items: Sequence[PoolItem]) -> d
     device = next(network.parameters()).device
     rows, patients = [], []
     for item in tqdm(items, desc="features of training cases", unit="case", mininterval=5):
-        image = recipe.grid.normalise(item.image_hu.astype(np.float32))
-        _, patches = sliding_window(
-            network, network.encoder[-1], "encoder.bottleneck", image, recipe.grid.tile, device, -1.0
-        )
+        _, patches = infer(network, recipe.grid, item.image_hu.astype(np.float32), device)
         rows.append(patches.features)
         patients += [item.patient] * len(patches.features)
     return {"mahalanobis": Mahalanobis.fit(np.concatenate(rows), patients)}

@@ -1,15 +1,18 @@
 """The segmenter that is shipped: a small 3-D U-Net on a fixed working grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from hospital_agent.analysis.imaging.resample import resample, resample_mask, spacing_of
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape, Triple, Volume
-from hospital_agent.analysis.segmentation.base import Segmentation, segmenters
+from hospital_agent.analysis.segmentation.base import PatchFeatures, Segmentation, segmenters
+from hospital_agent.analysis.segmentation.body import body_box
 from hospital_agent.analysis.segmentation.sliding_window import sliding_window
 from hospital_agent.analysis.segmentation.unet import UNet
+
+LAYER = "encoder.bottleneck"
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,8 @@ class BundledSegmenter:
 
     def segment(self, volume: Volume) -> Segmentation:
         """Segment a CT volume in HU; one forward pass."""
-        image = self.grid.normalise(resample(volume.array, volume.spacing_mm, self.grid.spacing_mm))
-        probability, patches = sliding_window(
-            self.network, self.network.encoder[-1], "encoder.bottleneck", image, self.grid.tile, self.device, -1.0
-        )
+        image = resample(volume.array, volume.spacing_mm, self.grid.spacing_mm)
+        probability, patches = infer(self.network, self.grid, image, self.device)
         return Segmentation(
             mask=resample_mask(probability, volume.shape),
             probability=probability,
@@ -73,3 +74,23 @@ class BundledSegmenter:
             device=self.device.type,
             passes=1,
         )
+
+
+def infer(
+    network: UNet, grid: WorkingGrid, image_hu: FloatArray, device: torch.device
+) -> tuple[FloatArray, PatchFeatures]:
+    """One pass over an image that lies on the working grid already.
+
+    Only the box around the body is looked at; outside it the probability is 0 and no tile lies.
+
+    Returns:
+        Foreground probability (Z, Y, X), and the features of the tiles, whose starts count from the image's corner.
+    """
+    box = body_box(image_hu, grid.spacing_mm)
+    inside, patches = sliding_window(
+        network, network.encoder[-1], LAYER, grid.normalise(image_hu[box]), grid.tile, device, padding=-1.0
+    )
+    probability = np.zeros(image_hu.shape, dtype=np.float32)
+    probability[box] = inside
+    corner = np.asarray([part.start for part in box], dtype=np.int64)
+    return probability, replace(patches, starts=patches.starts + corner)

@@ -1,5 +1,7 @@
 """The sliding window: every voxel is covered, weights cancel, padding never enters, features match their tiles."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -44,7 +46,7 @@ def test_tiles_cover_every_voxel_and_overlap_by_half(length, tile):
     for start in starts:
         covered[max(start, 0) : start + tile] += 1
     assert covered.min() >= 1
-    assert all(b - a <= tile / 2 + 1 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a <= tile / 2 + 1 for a, b in pairwise(starts))
     if length > tile:
         assert starts[0] == 0
         assert starts[-1] + tile == length
