@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from central_server.errors import DatabaseDamaged
@@ -72,8 +73,13 @@ class Database:
         """
         if not self.is_sqlite:
             return
-        with self.writing(), self.writer.connect() as connection:
-            answer = connection.execute(text("PRAGMA integrity_check(1)")).scalar()
+        try:
+            with self.writing(), self.writer.connect() as connection:
+                answer = connection.execute(text("PRAGMA integrity_check(1)")).scalar()
+        except OperationalError:
+            raise
+        except DatabaseError:  # so far from sound that SQLite does not open it
+            answer = "no database"
         if answer != "ok":
             raise DatabaseDamaged("The database file failed SQLite's integrity check; restore the last backup.")
 
