@@ -71,6 +71,7 @@ def test_the_right_answer_costs_least():
     batch = next(random_patches([item()], GRID, (20, 24, 28), 1, np.random.default_rng(0)))
     right, wrong = Threshold(), Threshold()
     wrong.scale.data = -wrong.scale.data
-    assert segmentation_loss(right, batch) < 0.05 < 1 < segmentation_loss(wrong, batch)
+    assert segmentation_loss(right, batch) < 0.05
+    assert segmentation_loss(wrong, batch) > 1
     assert PatchValidation([item()], GRID, (16, 16, 16), 6, 0)(right) == 1.0
     assert PatchValidation([item()], GRID, (16, 16, 16), 6, 0)(wrong) < 0.1
