@@ -83,7 +83,9 @@ def build_worker(
     """
     pseudonyms = site_pseudonyms(settings.data_dir)
     store.check_secret(pseudonyms.check_value())
-    toolkit = toolkit or build_toolkit(settings.model_dir, device=settings.device, lungs=settings.lungs)
+    toolkit = toolkit or build_toolkit(
+        settings.model_dir, device=settings.device, threads=settings.threads, lungs=settings.lungs
+    )
     plan = plan_of(settings, toolkit)
     sender = None
     if plan.policy is not None:

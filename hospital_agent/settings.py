@@ -53,7 +53,9 @@ class Settings(BaseSettings):
         log_level: debug, info, warning or error.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     site: str = Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")
     inbox: Path

@@ -63,6 +63,7 @@ def build_toolkit(
     model: Path | None = None,
     *,
     device: str = "auto",
+    threads: int | None = None,
     with_network: bool = True,
     lungs: str | None = DEFAULT_LUNGS,
 ) -> Toolkit:
@@ -71,6 +72,7 @@ def build_toolkit(
     Args:
         model: the folder; the shipped one when None. Without a network and without a shipped folder the toolkit has
             no quality model, and says so in the values that are missing.
+        threads: on how many the network computes; all that there are when None.
         with_network: False scores supplied masks only and leaves torch alone.
         lungs: name of the lung backend, or None for an organ without lungs.
 
@@ -79,6 +81,10 @@ def build_toolkit(
         UnknownName: there is no such lung backend.
     """
     loaded = _load_model(model, device, with_network)
+    if with_network and threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     return Toolkit(
         segmenter=loaded.segmenter if loaded else None,
         lungs=None if lungs is None else lung_backends.load("hospital_agent.analysis.imaging.lungs").get(lungs)(),

@@ -78,7 +78,10 @@ class Worker:
         self.begin()
         log.info("agent_started")
         while not stop.is_set():
-            self.round(stop)
+            try:
+                self.round(stop)
+            except OSError:  # an inbox on a network folder that went away comes back, and the loop with it
+                log.exception("round_failed")
             stop.wait(poll_s)
         log.info("agent_stopped")
 
@@ -140,6 +143,7 @@ class Worker:
         return Arrival(
             case_id=names.of("case", f"{series}/{content}"),
             series=series,
+            instances=names.of("instances", identity.instances),
             content=content,
             patient=names.of("patient", identity.patient or UNKNOWN_PATIENT),
             received_at=min(item.arrived_at, now),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hospital_agent.analysis.imaging.volume import BoolArray, Volume
 from hospital_agent.errors import EmptyFolder, InputRefused, UnsupportedFile
 from hospital_agent.ingest import nifti
-from hospital_agent.ingest.dicom_headers import SliceHeader, read_headers
+from hospital_agent.ingest.dicom_headers import read_headers
 from hospital_agent.ingest.dicom_series import arrange, read_pixels
 from hospital_agent.ingest.geometry import Grid, to_volume_axes
 from hospital_agent.ingest.values import as_hounsfield
@@ -31,11 +31,13 @@ class Identity:
     Args:
         patient: the patient's identifier, or None where the input does not say.
         series: what stays the same when the same series is sent again.
-        content: what changes when files are added to it or exchanged.
+        instances: which images are in it; stays the same when they are sent again with other headers.
+        content: its bytes.
     """
 
     patient: str | None = field(repr=False)
     series: str = field(repr=False)
+    instances: str = field(repr=False)
     content: str = field(repr=False)
 
 
@@ -86,16 +88,22 @@ def identify(source: Path | Sequence[Path]) -> Identity:
     A NIfTI file names its patient by what stands before `__` in its name; without that the patient is unknown, and
     all unknown patients count as one.
     """
-    if isinstance(source, Path) and source.is_file() and nifti.is_nifti(source):
-        digest = _file_digest(source)
-        before, separator, _ = source.name.partition(PATIENT_SEPARATOR)
-        return Identity(before if separator and before else None, digest, digest)
     files = _files_of(source)
+    content = _digest_of(files)
+    if isinstance(source, Path) and source.is_file() and nifti.is_nifti(source):
+        before, separator, _ = source.name.partition(PATIENT_SEPARATOR)
+        return Identity(before if separator and before else None, content, content, content)
     try:
         headers = read_headers(_dicom_files(source))
     except InputRefused:
-        return _identity_of_listing(source, files)
-    return _identity_of_headers(headers)
+        name = source.name if isinstance(source, Path) else ""
+        return Identity(None, f"{name}\0{content}", content, content)
+    return Identity(
+        patient=headers[0].patient_id,
+        series="\0".join(sorted({header.series_uid for header in headers})),
+        instances="\0".join(sorted({header.sop_uid for header in headers})),
+        content=content,
+    )
 
 
 def _series(array: NDArray[Any], grid: Grid, warnings: tuple[str, ...]) -> Series:
@@ -129,25 +137,13 @@ def _begins_as_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def _identity_of_headers(headers: Sequence[SliceHeader]) -> Identity:
-    instances = sorted({header.sop_uid for header in headers})
-    return Identity(
-        patient=headers[0].patient_id,
-        series="\0".join(sorted({header.series_uid for header in headers})),
-        content=hashlib.sha256("\0".join(instances).encode()).hexdigest(),
-    )
-
-
-def _identity_of_listing(source: Path | Sequence[Path], files: Sequence[Path]) -> Identity:
-    """For inputs that are not readable as DICOM: the names and sizes of their files."""
-    name = source.name if isinstance(source, Path) else ""
-    listing = "\0".join([name, *(f"{path.name}:{path.stat().st_size}" for path in files)])
-    return Identity(None, listing, hashlib.sha256(listing.encode()).hexdigest())
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(DIGEST_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _digest_of(files: Sequence[Path]) -> str:
+    """SHA-256 over the bytes of all files, whatever they are called and in whatever order they lie there."""
+    digests = []
+    for path in files:
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(DIGEST_CHUNK):
+                digest.update(chunk)
+        digests.append(digest.digest())
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()

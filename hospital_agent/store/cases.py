@@ -22,12 +22,13 @@ class Arrival:
 
     Args:
         case_id: pseudonym of this series with this content.
-        series, content, patient: pseudonyms; see `ingest.series.Identity`.
+        series, instances, content, patient: pseudonyms; see `ingest.series.Identity`.
         received_at: when it became complete.
     """
 
     case_id: str
     series: str = field(repr=False)
+    instances: str = field(repr=False)
     content: str = field(repr=False)
     patient: str = field(repr=False)
     received_at: datetime
@@ -51,11 +52,18 @@ class Finding:
 
 
 def known(session: Session, arrival: Arrival) -> Known:
-    """Whether this very input was handled before, or another content of its series was scored."""
-    earlier = session.execute(select(CaseRow.content, CaseRow.outcome).where(CaseRow.series == arrival.series)).all()
-    if any(content == arrival.content for content, _ in earlier):
+    """Whether this input was handled before.
+
+    "same": these very bytes, or these images of a series that was scored. "scored_before": the series was scored, from
+    other images. What was refused may come again in another form and is then new.
+    """
+    earlier = session.execute(
+        select(CaseRow.content, CaseRow.instances, CaseRow.outcome).where(CaseRow.series == arrival.series)
+    ).all()
+    scored = [instances for _, instances, outcome in earlier if outcome == "scored"]
+    if arrival.instances in scored or any(content == arrival.content for content, _, _ in earlier):
         return "same"
-    return "scored_before" if any(outcome == "scored" for _, outcome in earlier) else "new"
+    return "scored_before" if scored else "new"
 
 
 def begin_attempt(session: Session, arrival: Arrival, now: datetime) -> int:
@@ -77,6 +85,7 @@ def add(
     row = CaseRow(
         case_id=arrival.case_id,
         series=arrival.series,
+        instances=arrival.instances,
         content=arrival.content,
         patient=arrival.patient,
         received_at=arrival.received_at,

@@ -74,6 +74,7 @@ class CaseRow(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     case_id: Mapped[str] = mapped_column(PSEUDONYM, unique=True)
     series: Mapped[str] = mapped_column(PSEUDONYM)
+    instances: Mapped[str] = mapped_column(PSEUDONYM)
     content: Mapped[str] = mapped_column(PSEUDONYM)
     patient: Mapped[str] = mapped_column(PSEUDONYM)
     received_at: Mapped[datetime] = mapped_column(Moment)

@@ -88,9 +88,7 @@ def test_without_a_k_there_is_no_policy(environment: pytest.MonkeyPatch) -> None
     assert (policy.k, policy.exact_event_counts) == (5, False)
 
 
-def test_the_sites_policy_file_goes_before_the_environment(
-    environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_sites_policy_file_goes_before_the_environment(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("AGENT_K", "5")
     environment.setenv("AGENT_POLICY_FILE", str(tmp_path / "policy.toml"))
     (tmp_path / "policy.toml").write_text('version = "2026-03"\nk = 10\nexact_event_counts = true\n')

@@ -419,7 +419,22 @@ class TestIdentity:
         second = identify(write_series(tmp_path / "b", series_uid=uid))
         assert first.series == second.series
         assert first.patient == SECRET_PATIENT
-        assert first.content != second.content  # other instances
+        assert first.instances != second.instances
+        assert first.content != second.content
+
+    def test_the_same_images_with_another_header_are_the_same_images(self, tmp_path: Path) -> None:
+        folder = write_series(tmp_path / "a")
+        before = identify(folder)
+        rewrite(folder / "slice-0003.dcm", lambda dataset: setattr(dataset, "StationName", "CT2"))
+        after = identify(folder)
+        assert (before.series, before.instances) == (after.series, after.instances)
+        assert before.content != after.content
+
+    def test_names_and_order_of_the_files_do_not_matter(self, tmp_path: Path) -> None:
+        folder = write_series(tmp_path / "a")
+        before = identify(folder)
+        (folder / "slice-0001.dcm").rename(folder / "z.dcm")
+        assert identify(folder) == before
 
     def test_it_never_shows_itself(self, tmp_path: Path) -> None:
         identity = identify(write_series(tmp_path / "a"))

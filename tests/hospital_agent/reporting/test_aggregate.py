@@ -55,7 +55,11 @@ class TestTally:
         assert counted.events["empty_mask"] == 1
 
     def test_values_on_the_open_ends_are_counted(self) -> None:
-        counted = tally([CountedCase("a", {"size": -9e9}, frozenset()), CountedCase("b", {"size": 9e9}, frozenset())], (SIZE,), EVENTS)
+        counted = tally(
+            [CountedCase("a", {"size": -9e9}, frozenset()), CountedCase("b", {"size": 9e9}, frozenset())],
+            (SIZE,),
+            EVENTS,
+        )
         assert (counted.metrics["size"].histogram.counts[0], counted.metrics["size"].histogram.counts[-1]) == (1, 1)
 
     @given(st.lists(st.one_of(st.none(), st.floats(0, 40))), st.lists(st.one_of(st.none(), st.floats(0, 40))))

@@ -19,7 +19,11 @@ def quantity(name: str, direction: Direction, version: int = 1) -> Quantity:
     return Quantity(name, "", direction, -99.0, 99.0, version, linear_cuts(-5.0, 5.0), name.title())
 
 
-WORSE, BETTER, EITHER = quantity("risk", "higher_is_worse"), quantity("dice", "higher_is_better"), quantity("size", "neither")
+WORSE, BETTER, EITHER = (
+    quantity("risk", "higher_is_worse"),
+    quantity("dice", "higher_is_better"),
+    quantity("size", "neither"),
+)
 QUANTITIES = (WORSE, BETTER, EITHER)
 EVENTS = (Event("flagged", "Flagged", watched=True), Event("outside_lungs", "Outside"))
 LINE = 6.0

@@ -133,9 +133,7 @@ class TestNarrows:
         bands=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=4),
         ends=st.tuples(st.integers(0, 16), st.integers(0, 16)),
     )
-    def test_it_agrees_with_trying_every_possibility(
-        self, bands: list[tuple[int, int]], ends: tuple[int, int]
-    ) -> None:
+    def test_it_agrees_with_trying_every_possibility(self, bands: list[tuple[int, int]], ends: tuple[int, int]) -> None:
         parts = [CountBand(low=min(pair), high=max(pair)) for pair in bands]
         low, high = min(ends), max(ends)
         possible = [

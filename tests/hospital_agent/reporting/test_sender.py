@@ -29,9 +29,7 @@ class Wire:
         self.central = SmallCentral(self.clock)
         self.store = Store.open(folder)
         self.reached: list[str] = []
-        self.sender = Sender(
-            self.store, self.central.client(), self.clock, 60, self.reached.append, jitter=lambda: 0.5
-        )
+        self.sender = Sender(self.store, self.central.client(), self.clock, 60, self.reached.append, jitter=lambda: 0.5)
         with self.store.write() as session:
             outbox.put(session, report(0), self.clock.now)
 
@@ -152,7 +150,7 @@ def test_a_receipt_for_other_bytes_is_parked(wire: Wire) -> None:
 
 def test_after_very_many_tries_it_is_parked(wire: Wire) -> None:
     with wire.store.write() as session:
-        session.connection().exec_driver_sql(f"UPDATE outbox SET attempts = {PARK_AFTER_ATTEMPTS - 1}")
+        session.scalars(select(OutboxRow)).one().attempts = PARK_AFTER_ATTEMPTS - 1
     wire.send(lambda _: httpx2.Response(503))
     assert wire.row()["state"] == "parked"
 

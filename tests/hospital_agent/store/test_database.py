@@ -7,6 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from hospital_agent.errors import SecretChanged, StoreDamaged, StoreInUse
 from hospital_agent.store.database import FILE_NAME, Store
@@ -36,9 +37,10 @@ def test_every_commit_is_written_ahead_and_synced(tmp_path: Path, pragma: str, v
 
 def test_readers_cannot_write(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
-    with store.read() as session, pytest.raises(Exception, match="readonly"):
+    with store.read() as session:
         session.add(Fact(name="x", value="y"))
-        session.flush()
+        with pytest.raises(OperationalError, match="readonly"):
+            session.flush()
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:

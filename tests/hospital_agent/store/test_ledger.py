@@ -16,6 +16,7 @@ from hospital_agent.store.database import FILE_NAME, Store
 from hospital_agent.store.tables import LedgerRow
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
+sha256_of_zero = hashlib.sha256(b"\0").hexdigest()
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def test_the_chain_is_what_the_definition_says(store: Store) -> None:
         assert ledger.body_of(session, str(UUID(int=3))) == b"report 3"
 
 
-@pytest.mark.parametrize("change", ["UPDATE ledger SET body = x'00' WHERE number = 2", "DELETE FROM ledger WHERE number = 5"])
+@pytest.mark.parametrize(
+    "change", ["UPDATE ledger SET body = x'00' WHERE number = 2", "DELETE FROM ledger WHERE number = 5"]
+)
 def test_the_database_itself_refuses_to_change_a_row(store: Store, change: str) -> None:
     connection = sqlite3.connect(store.path)
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -68,7 +71,7 @@ def forged(change: str) -> Callable[[sqlite3.Connection], None]:
     ("change", "row"),
     [
         ("UPDATE ledger SET body = x'00' WHERE number = 2", 2),
-        ("UPDATE ledger SET body = x'00', sha256 = '" + hashlib.sha256(b"\0").hexdigest() + "' WHERE number = 3", 3),
+        (f"UPDATE ledger SET body = x'00', sha256 = '{sha256_of_zero}' WHERE number = 3", 3),  # noqa: S608
         ("DELETE FROM ledger WHERE number = 2", 2),
         ("UPDATE ledger SET number = 9 WHERE number = 4", 4),
     ],

@@ -81,6 +81,7 @@ def _cases() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("case_id", PSEUDONYM, nullable=False, unique=True),
         sa.Column("series", PSEUDONYM, nullable=False),
+        sa.Column("instances", PSEUDONYM, nullable=False),
         sa.Column("content", PSEUDONYM, nullable=False),
         sa.Column("patient", PSEUDONYM, nullable=False),
         sa.Column("received_at", MOMENT, nullable=False),
