@@ -1,15 +1,24 @@
-"""Where inputs go when they have been handled. A move that a crash interrupts is finished at the next start."""
+"""Where inputs go when they have been handled. A move that a crash interrupts is finished at the next start.
+
+An input that the agent may read and not take away stays where it is, and is told once in the log. It is not copied:
+it would be found again at the next look, and copied again, until the disk is full.
+"""
 
 import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from shared.logs import logger
+
 Shelf = Literal["done", "refused", "failed"]
 JOURNAL = "moving.json"
+log = logger("filing")
 
 
 class Filing:
@@ -23,9 +32,15 @@ class Filing:
     def __init__(self, folder: Path, *, delete: bool = False) -> None:
         self._folder, self._delete = folder, delete
         self._journal = folder / JOURNAL
+        self._stuck: set[Path] = set()
 
     def put(self, paths: Sequence[Path], shelf: Shelf, case_id: str) -> None:
         """Move the paths of one input to a shelf; loose files of one series go into a folder of their own."""
+        if not all(_may_go(path) for path in paths):
+            if not self._stuck.issuperset(paths):
+                log.warning("input_cannot_be_moved", case_id=case_id)
+            self._stuck.update(paths)
+            return
         folder = self._folder / shelf / case_id if len(paths) > 1 else self._folder / shelf
         moves = [(str(path), str(_free(folder / path.name))) for path in paths]
         self._journal.write_text(json.dumps(moves))
@@ -49,6 +64,20 @@ class Filing:
                 _remove(Path(source))
             elif Path(source).exists():
                 _relocate(Path(source), Path(target))
+
+
+def _may_go(path: Path) -> bool:
+    """Whether the input can be taken away; a folder of our own that is closed for writing is opened for it."""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return False
+    return path.is_symlink() or not path.is_dir() or all(_opened(Path(folder)) for folder, _, _ in os.walk(path))
+
+
+def _opened(folder: Path) -> bool:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        with suppress(OSError):
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _free(target: Path) -> Path:
