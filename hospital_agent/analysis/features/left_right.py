@@ -1,0 +1,42 @@
+"""On which side the mask lies."""
+
+import numpy as np
+
+from hospital_agent.analysis.case import Case
+from hospital_agent.analysis.features import features
+from shared.quantities import Quantity, linear_cuts
+
+
+@features.register("left_right_balance")
+class LeftRightBalance:
+    """(left - right) / (left + right) of the lesion volume: 1 when all is in the patient's left half, -1 in the right.
+
+    The halves meet in the middle of the lungs' extent from side to side, wherever the patient lies in the image. Over
+    many patients it settles near 0; an image read the wrong way round, or a network blind on one side, moves it.
+    Undefined for an empty mask, and without lungs.
+    """
+
+    quantity = Quantity(
+        name="left_right_balance",
+        unit="fraction",
+        direction="neither",
+        low=-1,
+        high=1,
+        version=1,
+        cuts=linear_cuts(-1, 1),
+        label="Left against right",
+    )
+
+    def compute(self, case: Case) -> float | None:
+        """In [-1, 1]; None for an empty mask or without lungs."""
+        components = case.components
+        if case.lungs is None or components.box is None:
+            return None
+        columns = np.flatnonzero(case.lungs.any(axis=(0, 1)))
+        if columns.size == 0:
+            return None
+        middle = (int(columns[0]) + int(columns[-1])) / 2
+        x = components.voxels % components.labels.shape[2] + components.box[2].start
+        # X runs from the patient's right to left; a voxel right on the middle belongs to neither half.
+        left, right = np.count_nonzero(x > middle), np.count_nonzero(x < middle)
+        return (int(left) - int(right)) / components.voxel_count

@@ -1,0 +1,49 @@
+"""Mean and spread of the largest component, by hand."""
+
+import numpy as np
+import pytest
+
+from hospital_agent.analysis.features.intensity import IntensityMode, IntensitySpread
+from tests.cases import case_of
+from tests.phantoms import box
+
+
+def two_pieces() -> tuple[np.ndarray, np.ndarray]:
+    shape = (3, 6, 6)
+    mask = box(shape, (0, 0, 0), (1, 2, 2)) | box(shape, (2, 4, 4), (3, 6, 5))
+    array = np.full(shape, 3000, np.int16)
+    array[0, :2, :2] = [[-700, -600], [-500, -400]]
+    array[2, 4:, 4] = 40
+    return mask, array
+
+
+def test_only_the_largest_component_counts() -> None:
+    mask, array = two_pieces()
+    case = case_of(mask, array=array)
+    assert IntensityMode().compute(case) == -550
+    assert IntensitySpread().compute(case) == pytest.approx(np.sqrt((150**2 + 50**2) / 2))
+
+
+def test_another_component_in_the_same_box_stays_out() -> None:
+    mask = np.ones((1, 5, 5), bool)
+    mask[0, 1:4, 1:4] = False
+    mask[0, 2, 2] = True  # apart from the ring by one voxel all round
+    array = np.where(mask, -600, 0).astype(np.int16)
+    array[0, 2, 2] = 3000
+    case = case_of(mask, array=array)
+    assert IntensityMode().compute(case) == -600
+    assert IntensitySpread().compute(case) == 0
+
+
+def test_large_numbers_do_not_overflow() -> None:
+    mask = np.ones((40, 60, 60), bool)
+    case = case_of(mask, array=np.full(mask.shape, 32767, np.int16))
+    assert IntensityMode().compute(case) == 32767
+    assert IntensitySpread().compute(case) == 0
+
+
+def test_nothing_to_measure() -> None:
+    mask, array = two_pieces()
+    for case in (case_of(np.zeros((3, 6, 6), bool), array=array), case_of(mask, array=array, modality="MR")):
+        assert IntensityMode().compute(case) is None
+        assert IntensitySpread().compute(case) is None
