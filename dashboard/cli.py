@@ -1,7 +1,10 @@
 """`dashboard serve`: reads the settings, wires the dashboard and serves it with waitress."""
 
 import signal
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -48,20 +51,29 @@ def run(settings: Settings) -> None:
 
     logs.configure("info")
     app = create_app(settings, connect(settings))
-    try:
-        server = waitress.create_server(
-            app.server, host=settings.host, port=settings.port, threads=settings.threads, ident=None
-        )
-    except OSError:
-        print("dashboard: DASHBOARD_HOST and DASHBOARD_PORT cannot be listened on.", file=sys.stderr)
-        raise typer.Exit(2) from None
-    port = int(server.effective_port)
-    print(f"SegWatch dashboard on http://{settings.host}:{port}", file=sys.stderr, flush=True)
-    logs.logger("dashboard").info("serving", host=settings.host, port=port)
-    try:
-        server.run()
-    finally:
-        server.close()
+    with listening(settings) as listener:
+        port = listener.getsockname()[1]
+        server = waitress.create_server(app.server, sockets=[listener], threads=settings.threads, ident=None)
+        print(f"SegWatch dashboard on http://{settings.host}:{port}", file=sys.stderr, flush=True)
+        logs.logger("dashboard").info("serving", host=settings.host, port=port)
+        try:
+            server.run()
+        finally:
+            server.close()
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """A bound socket, made before the server so that a port in use is told in a sentence."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError:
+            print("dashboard: DASHBOARD_HOST and DASHBOARD_PORT cannot be listened on.", file=sys.stderr)
+            raise typer.Exit(2) from None
+        yield listener
 
 
 def _stop(_: int, __: FrameType | None) -> NoReturn:

@@ -54,7 +54,10 @@ PAGE = """<!DOCTYPE html>
 
 def safe_next(address: str | None) -> str:
     """Where to go after signing in: a path of this dashboard, or the overview for anything else."""
-    if not address or not address.startswith("/") or address.startswith(("//", "/\\")) or "\n" in address:
+    if not address or not address.startswith("/") or address.startswith("//"):
+        return "/"
+    # Browsers drop control characters and read a backslash as a slash, so that /\t/host would lead away.
+    if "\\" in address or any(ord(character) <= ord(" ") for character in address):
         return "/"
     parts = urlsplit(address)
     if parts.scheme or parts.netloc or parts.path in (PATH, SIGN_OUT):
