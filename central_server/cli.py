@@ -4,10 +4,11 @@ import json
 import os
 import re
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -84,7 +85,13 @@ def serve(
             ssl_keyfile=settings.tls_key,
             timeout_graceful_shutdown=10,
         )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _end_well)  # uvicorn finishes what it has begun and then sends the signal on
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _end_well(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _prepare(settings: Settings) -> None:
@@ -107,16 +114,16 @@ def _migrate(database: Database) -> None:
 @contextmanager
 def _listening_socket(settings: Settings) -> Iterator[socket.socket]:
     """Bound before uvicorn starts, so that a port in use is told in a sentence."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError:
-        raise SettingsError("CENTRAL_HOST and CENTRAL_PORT cannot be listened on; is the port in use?") from None
-    with listening:
+    with ExitStack() as stack:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listening = stack.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+        except OSError:
+            raise SettingsError("CENTRAL_HOST and CENTRAL_PORT cannot be listened on; is the port in use?") from None
         yield listening
 
 
