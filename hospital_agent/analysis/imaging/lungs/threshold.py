@@ -7,8 +7,9 @@ lung is only the start. Everything is computed on one coarse grid, whatever the 
 2. The trachea and main bronchi, followed downwards from the top, are taken out.
 3. Pieces that are walled in by tissue and deep enough are lung; clothes, mattress and bowel gas are not.
 4. The two lungs are told apart, so that nothing bridges the mediastinum.
-5. Each lung is closed with a large ball: tissue into which the ball does not fit without touching aerated lung becomes
-   lung. Vessels, nodules and consolidation are that narrow; the heart and the liver are not.
+5. Tissue between aerated lung and the ribs beside and behind it becomes lung (`rib_cage`): consolidation at the pleura.
+6. Each lung is closed with a large ball: tissue into which the ball does not fit without touching lung becomes lung.
+   Vessels, nodules and consolidation are that narrow; the heart and the liver are not.
 
 What it cannot do: tell a solid mass thicker than the ball that lies on the diaphragm from the liver below it.
 """
@@ -20,6 +21,7 @@ from scipy import ndimage
 from hospital_agent.analysis.components import label
 from hospital_agent.analysis.imaging.lungs import lung_backends
 from hospital_agent.analysis.imaging.lungs.airways import airways_of
+from hospital_agent.analysis.imaging.lungs.rib_cage import disease_at_the_ribs, ribs_of
 from hospital_agent.analysis.imaging.resample import Box, bounding_box, resample, resample_mask, spacing_of
 from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Triple, Volume
 
@@ -27,6 +29,7 @@ COARSE_MM = 3.0
 AERATED_BELOW_HU = -400  # half way between lung and soft tissue, so averaging leaves the border where it was
 ROOM_AIR_BELOW_HU = -930
 TISSUE_ABOVE_HU = -300
+MIN_ROOM_ML = 10.0
 MIN_PIECE_ML = 20.0
 MIN_LUNGS_ML = 100.0
 MIN_DEPTH_MM = 12.0  # a lung has a place this far from its surface; a fold of cloth or foam has not
@@ -53,24 +56,31 @@ class ThresholdLungs:
 
 
 def lungs_on_coarse_grid(hu: FloatArray, spacing_mm: Triple) -> BoolArray | None:
-    """The five steps of this module on a grid of about 3 mm; None where nothing looks like a lung."""
-    air = (hu < AERATED_BELOW_HU) & ~_room_air(hu)
+    """The steps of this module on a grid of about 3 mm; None where nothing looks like a lung."""
+    air = (hu < AERATED_BELOW_HU) & ~_room_air(hu, spacing_mm)
     airways = airways_of(hu, air, spacing_mm)
     aerated = _lung_pieces(hu, air & ~airways, spacing_mm)
     if aerated is None:
         return None
+    ribs = ribs_of(hu, aerated, spacing_mm)
+    columns = np.flatnonzero(aerated.any(axis=(0, 1)))
+    midline = float(columns[0] + columns[-1]) / 2
     lungs = np.zeros(hu.shape, dtype=np.bool_)
     for lung in _left_and_right(aerated, spacing_mm):
-        lungs |= _closed(lung, spacing_mm)
+        lungs |= _closed(lung | disease_at_the_ribs(hu, ribs, lung, midline, spacing_mm), spacing_mm)
     return lungs & ~airways
 
 
-def _room_air(hu: FloatArray) -> BoolArray:
-    """Air that reaches a side of the image, with the half-filled voxels where it meets skin."""
+def _room_air(hu: FloatArray, spacing_mm: Triple) -> BoolArray:
+    """Air that reaches a side of the image, with the half-filled voxels where it meets skin.
+
+    A few millilitres at the side may be emphysema in a lung that the image cuts, so they are left in.
+    """
     labels, count = label(hu < ROOM_AIR_BELOW_HU, 6)
     reaches = np.zeros(count + 1, dtype=np.bool_)
     for side in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
         reaches[side] = True
+    reaches &= np.bincount(labels.reshape(-1)) * (float(np.prod(spacing_mm)) / 1000) >= MIN_ROOM_ML
     reaches[0] = False
     room: BoolArray = reaches[labels]
     half_filled: BoolArray = ndimage.binary_dilation(room, iterations=2) & (hu < AERATED_BELOW_HU)

@@ -67,3 +67,17 @@ def test_one_slice_and_one_voxel_are_answered() -> None:
     found = ThresholdLungs().find(Volume(middle, (4.0, 3.0, 3.0)))
     assert found is None or found.shape == middle.shape
     assert ThresholdLungs().find(Volume(np.full((1, 1, 1), -800, np.int16), (1.0, 1.0, 1.0))) is None
+
+
+@pytest.mark.parametrize("side", ["behind", "beside"])
+def test_consolidation_against_the_ribs_stays_in(side: str) -> None:
+    body = thorax((4.0, 3.0, 3.0), ribs=True, at_the_ribs=side)
+    found = find(body)
+    assert body.lesion.sum() > 0
+    assert (found & body.lesion).sum() / body.lesion.sum() > 0.8
+    assert (found & ~body.lungs).sum() / body.lungs.sum() < 0.1
+
+
+def test_ribs_add_nothing_to_healthy_lungs() -> None:
+    body = thorax((4.0, 3.0, 3.0), ribs=True)
+    assert dice(find(body), body.lungs) > 0.95
