@@ -83,7 +83,7 @@ def _ruled_out_below(unit: FloatArray, weight: FloatArray, needed: float) -> flo
 def _last_true(holds: Callable[[float], bool]) -> float:
     """The end of the part of (0, 1) on which `holds` is true; it is true first and false afterwards."""
     low, high = 0.0, 1.0
-    for _ in range(50):
+    for _ in range(32):
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low

@@ -23,6 +23,7 @@ from shared.summaries import Histogram, common
 DRAWS = 500
 PSI_FLOOR = 0.001
 _GRID = 1024
+_LARGEST_LISTED = 8192
 _SEED = 20_210_927
 
 FloatArray = NDArray[np.float64]
@@ -139,16 +140,25 @@ def _drawn_counts(n: int, sample: int, at: NDArray[np.intp]) -> FloatArray:
 
 
 @lru_cache(maxsize=64)
-def _drawn_ranks(n: int, sample: int) -> NDArray[np.int32] | NDArray[np.int16]:
+def _drawn_ranks(n: int, sample: int) -> NDArray[np.int64] | NDArray[np.int16]:
     """(DRAWS, 1025): of n uniform values, how many lie below 0, 1/1024, ..., 1.
 
     Drawing uniform values once for each n and cutting them at any proportions gives multinomial counts (proportions
     are rounded to 1/1024) a hundred times faster than drawing them anew.
     """
     rng = np.random.default_rng((_SEED, n, sample))
+    ranks = np.zeros((DRAWS, _GRID + 1), dtype=np.int16 if n < 2**15 else np.int64)
+    np.cumsum(_cell_counts(n, rng), axis=1, out=ranks[:, 1:])
+    return ranks
+
+
+def _cell_counts(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(DRAWS, 1024): how many of n uniform values fall into each cell; one by one while n is small, else at once.
+
+    The second way costs the same for any n, so that no report, however large its counts, can exhaust the memory.
+    """
+    if n > _LARGEST_LISTED:
+        return rng.multinomial(n, np.full(_GRID, 1 / _GRID), size=DRAWS)
     cells = rng.integers(0, _GRID, size=(DRAWS, n), dtype=np.int32)
     cells += (np.arange(DRAWS, dtype=np.int32) * _GRID)[:, None]
-    counts = np.bincount(cells.ravel(), minlength=DRAWS * _GRID).reshape(DRAWS, _GRID)
-    ranks = np.zeros((DRAWS, _GRID + 1), dtype=np.int16 if n < 2**15 else np.int32)
-    np.cumsum(counts, axis=1, out=ranks[:, 1:])
-    return ranks
+    return np.bincount(cells.ravel(), minlength=DRAWS * _GRID).reshape(DRAWS, _GRID)
