@@ -39,6 +39,10 @@ class Hospital:
         """Run `hospital-agent COMMAND` as this hospital and read the JSON it prints."""
         return json.loads(run_once(["hospital-agent", *command], self.environment))
 
+    def ask_lines(self, *command: str) -> list[Any]:
+        """Run a command that prints one JSON object a line."""
+        return [json.loads(line) for line in run_once(["hospital-agent", *command], self.environment).splitlines()]
+
 
 class Federation:
     """One centre, one dashboard, three hospitals."""

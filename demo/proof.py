@@ -31,8 +31,8 @@ def prove_nothing_lost(story: Story) -> dict[str, Counts]:
         told = hospital.ask("status")
         counts[name] = Counts(
             sent=story.sent[name],
-            forward_passes=told["forward_passes"],
-            stored=told["cases"]["stored"],
+            forward_passes=told["analyses_begun"],
+            stored=told["cases"]["scored"],
             refused=told["cases"]["refused"],
             failed=told["cases"]["failed"],
         )
@@ -70,12 +70,13 @@ def prove_ledgers(story: Story) -> dict[str, int]:
     lengths = {}
     for hospital in story.federation.hospitals:
         name = hospital.site.name
-        told = hospital.ask("ledger", "--verify")
-        if not told["verified"]:
-            raise NotProved(f"The ledger of {name} does not verify.")
+        told = hospital.ask("ledger", "--verify")  # ends with another status if the chain is broken
+        rows = hospital.ask_lines("ledger")
         stored = {row["sha256"] for row in _reports(story, name)}
-        if not stored or not stored <= set(told["body_sha256"]):
+        if not stored or not stored <= {row["sha256"] for row in rows}:
             raise NotProved(f"The centre holds a report of {name} that is not in its ledger.")
+        if not told["verified"] or told["rows"] != len(rows):
+            raise NotProved(f"The ledger of {name} does not verify.")
         lengths[name] = told["rows"]
     return lengths
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from hospital_agent.store import cases, outbox, windows
 from hospital_agent.store.database import Store
-from hospital_agent.store.tables import Fact, LedgerRow, PageRow, WindowRow
+from hospital_agent.store.tables import Attempt, Fact, LedgerRow, PageRow, WindowRow
 from shared.clock import rfc3339
 
 
@@ -16,6 +16,8 @@ def overview(store: Store) -> dict[str, Any]:
     with store.read() as session:
         return {
             "cases": cases.outcome_counts(session),
+            # One forward pass over a series each, those that a crash has cut off included.
+            "analyses_begun": session.scalar(select(func.sum(Attempt.count))) or 0,
             "window": _window(session),
             "baseline": _baseline(session),
             "pages": session.scalar(select(func.count()).select_from(PageRow)) or 0,
