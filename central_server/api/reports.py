@@ -7,7 +7,6 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request, Respons
 
 from central_server.api.access import CallingSite, CentreNow, Reader
 from central_server.api.answers import problems
-from central_server.api.examples import REPORT_EXAMPLE
 from central_server.api.paging import Cursor, Limit, cut, row_id
 from central_server.database import reports, tables
 from central_server.errors import ReportConflict, ReportTooLarge, UnsupportedBody
@@ -23,9 +22,7 @@ log = logger("reports")
 REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/SiteReport"}, "example": REPORT_EXAMPLE}
-        },
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/SiteReport"}}},
     }
 }
 
