@@ -60,7 +60,12 @@ def plan_of(settings: Settings, toolkit: Toolkit, model: ModelKey | None = None)
         agent_version=version("segwatch"),
         quality_version=getattr(toolkit.quality, "version", "none"),
         quantities=toolkit.monitored,
-        events=catalogue(toolkit.validation, flag_thresholds, has_quality=toolkit.quality is not None),
+        events=catalogue(
+            toolkit.validation,
+            flag_thresholds,
+            toolkit.values_of_nothing(),
+            has_quality=toolkit.quality is not None,
+        ),
         flag_quality=toolkit.flag_quality,
     )
 

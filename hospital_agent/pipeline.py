@@ -22,13 +22,12 @@ from hospital_agent.analysis.quality import QualityPrediction
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import UncertaintyScore
 from hospital_agent.errors import CaseFailed
-from hospital_agent.toolkit import Toolkit
+from hospital_agent.toolkit import Toolkit, supplied_segmentation
 
 Values = dict[str, float | None]
 Measured = TypeVar("Measured", Feature, UncertaintyScore, OodScore)
 Progress = Callable[[str], None]
 
-SUPPLIED_MASK = "supplied_mask"
 SUPPLIED_LUNGS = "supplied"
 
 
@@ -151,21 +150,6 @@ def analyse_case(
         failures=tuple(run.failures),
         warnings=(*segmentation.warnings, *run.warnings),
         timings_s=run.timings_s,
-    )
-
-
-def supplied_segmentation(mask: BoolArray) -> Segmentation:
-    """A mask that another product made, as a segmentation without probabilities and features."""
-    return Segmentation(
-        mask=mask,
-        probability=None,
-        working_spacing_mm=None,
-        patches=None,
-        backend=SUPPLIED_MASK,
-        model_version="none",
-        model_hash="none",
-        device="none",
-        passes=0,
     )
 
 

@@ -4,18 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from hospital_agent.analysis.case import Case
 from hospital_agent.analysis.features import Feature, features
 from hospital_agent.analysis.imaging.lungs import LungBackend, lung_backends
+from hospital_agent.analysis.imaging.volume import BoolArray, Volume
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore
 from hospital_agent.analysis.quality import QualityModel
-from hospital_agent.analysis.segmentation.base import Segmenter
+from hospital_agent.analysis.segmentation.base import Segmentation, Segmenter
 from hospital_agent.analysis.uncertainty import UncertaintyScore, uncertainty_scores
 from hospital_agent.model_folder import SHIPPED_MODEL, LoadedModel, load_model
 from shared.quantities import Quantity
 from shared.report import FlagQuality
 
 DEFAULT_LUNGS = "threshold"
+SUPPLIED_MASK = "supplied_mask"
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Toolkit:
     validation: Mapping[str, ValidationRange] = field(default_factory=dict)
     quality: QualityModel | None = None
     flag_quality: FlagQuality | None = None
-    backend: str = "supplied_mask"
+    backend: str = SUPPLIED_MASK
     model_version: str = "none"
     model_hash: str = "none"
     quality_quantities: tuple[Quantity, ...] = ()
@@ -57,6 +62,13 @@ class Toolkit:
             *(self.quality_quantities if self.quality is not None else ()),
         )
         return tuple(quantity for quantity in found if quantity.monitored)
+
+    def values_of_nothing(self) -> dict[str, float]:
+        """The values that a mask without a voxel has, by name: a distribution with such a value bounds their number."""
+        nothing = Volume(np.zeros((2, 2, 2), dtype=np.int16), (1.0, 1.0, 1.0))
+        case = Case(nothing, supplied_segmentation(np.zeros(nothing.shape, dtype=np.bool_)), None)
+        found = {name: feature.compute(case) for name, feature in self.features.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def build_toolkit(
@@ -97,7 +109,7 @@ def build_toolkit(
         validation=loaded.validation if loaded else {},
         quality=loaded.quality if loaded else None,
         flag_quality=loaded.flag_quality if loaded else None,
-        backend="bundled" if loaded and loaded.segmenter else "supplied_mask",
+        backend="bundled" if loaded and loaded.segmenter else SUPPLIED_MASK,
         model_version=loaded.version if loaded else "none",
         model_hash=loaded.hash if loaded else "none",
         quality_quantities=_quality_quantities() if loaded else (),
@@ -114,3 +126,18 @@ def _quality_quantities() -> tuple[Quantity, ...]:
     from hospital_agent.analysis.quality.quantities import FAILURE_PROBABILITY, PREDICTED_DICE
 
     return PREDICTED_DICE, FAILURE_PROBABILITY
+
+
+def supplied_segmentation(mask: BoolArray) -> Segmentation:
+    """A mask that another product made, as a segmentation without probabilities and features."""
+    return Segmentation(
+        mask=mask,
+        probability=None,
+        working_spacing_mm=None,
+        patches=None,
+        backend=SUPPLIED_MASK,
+        model_version="none",
+        model_hash="none",
+        device="none",
+        passes=0,
+    )

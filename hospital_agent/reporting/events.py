@@ -12,18 +12,17 @@ OUTSIDE_LUNGS_FRACTION = 0.5
 
 @dataclass(frozen=True)
 class Trace:
-    """A distribution from which an event can be counted: it happened to whoever lies on one side of a threshold.
+    """A distribution from which an event can be counted or bounded.
 
     Args:
         metric: name of the quantity.
-        side: "below" counts values < threshold, "from" counts values >= threshold.
-        exact: False where the event implies the side but not the reverse, so that the side only bounds it from above.
+        side: "below" and "from": the event happened to whoever has a value < threshold, or >= threshold. "at": whoever
+            it happened to has exactly this value, and others may have it as well.
     """
 
     metric: str
-    side: Literal["below", "from"]
+    side: Literal["below", "from", "at"]
     threshold: float
-    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,20 +42,25 @@ class Event:
 
 
 def catalogue(
-    validation: Mapping[str, ValidationRange], flag_thresholds: Sequence[float], *, has_quality: bool
+    validation: Mapping[str, ValidationRange],
+    flag_thresholds: Sequence[float],
+    values_of_nothing: Mapping[str, float],
+    *,
+    has_quality: bool,
 ) -> tuple[Event, ...]:
     """The events of a toolkit, in a fixed order.
 
     Args:
         validation: name of a score -> its range, from which its limit follows.
         flag_thresholds: failure probabilities at which the quality model flags, as far as it tells them.
+        values_of_nothing: the values that an empty mask has, by name.
         has_quality: whether there is a quality model at all.
     """
     events = [
         Event(
             "empty_mask",
             "Nothing was segmented",
-            (Trace("lesion_volume_ml", "below", 1e-9), Trace("component_count", "below", 0.5, exact=False)),
+            tuple(Trace(name, "at", value) for name, value in values_of_nothing.items()),
             watched=True,
         ),
         Event(

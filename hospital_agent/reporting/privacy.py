@@ -139,9 +139,11 @@ def implied(trace: Trace, histogram: Histogram) -> tuple[int, int]:
     for left, right, count in zip(edges, edges[1:], histogram.counts, strict=False):
         if trace.side == "below":
             inside, touches = right <= trace.threshold, left < trace.threshold
-        else:
+        elif trace.side == "from":
             inside, touches = left >= trace.threshold, right > trace.threshold
-        certain += count if inside and trace.exact else 0
+        else:
+            inside, touches = False, left <= trace.threshold < right
+        certain += count if inside else 0
         possible += count if touches else 0
     return certain, possible
 

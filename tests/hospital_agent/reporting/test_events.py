@@ -26,23 +26,28 @@ def test_what_happened_to_a_case(
 
 
 def test_the_catalogue_holds_what_the_toolkit_can_tell() -> None:
-    assert [e.name for e in catalogue({}, (), has_quality=False)] == ["empty_mask", "outside_lungs"]
-    names = [e.name for e in catalogue(RANGES, (0.4,), has_quality=True)]
+    assert [e.name for e in catalogue({}, (), {}, has_quality=False)] == ["empty_mask", "outside_lungs"]
+    names = [e.name for e in catalogue(RANGES, (0.4,), {}, has_quality=True)]
     assert names == ["empty_mask", "outside_lungs", "flagged", "outside_model_reference"]
 
 
 def test_only_empty_masks_and_flags_are_watched_as_rates() -> None:
-    assert [e.name for e in catalogue(RANGES, (0.4,), has_quality=True) if e.watched] == ["empty_mask", "flagged"]
+    assert [e.name for e in catalogue(RANGES, (0.4,), {}, has_quality=True) if e.watched] == ["empty_mask", "flagged"]
 
 
 def test_the_limit_on_the_wire_is_the_limit_of_the_event() -> None:
-    outside = catalogue(RANGES, (), has_quality=False)[-1]
+    outside = catalogue(RANGES, (), {}, has_quality=False)[-1]
     (trace,) = outside.traces
     score = 10.0 * 10**trace.threshold  # the raw score at the limit of the log ratio
     assert RANGES["mahalanobis"].normalise(score) == pytest.approx(1.0)
     assert trace.metric == "mahalanobis_log10"
 
 
+def test_every_value_that_an_empty_mask_has_is_a_trace() -> None:
+    empty = catalogue({}, (), {"lesion_volume_ml": 0.0, "component_count": 0.0}, has_quality=False)[0]
+    assert empty.traces == (Trace("lesion_volume_ml", "at", 0.0), Trace("component_count", "at", 0.0))
+
+
 def test_each_flag_threshold_is_a_trace() -> None:
-    flagged = catalogue({}, (0.4, 0.6), has_quality=True)[-1]
+    flagged = catalogue({}, (0.4, 0.6), {}, has_quality=True)[-1]
     assert flagged.traces == (Trace("failure_probability", "from", 0.4), Trace("failure_probability", "from", 0.6))

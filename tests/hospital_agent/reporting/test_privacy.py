@@ -27,7 +27,7 @@ from shared.summaries import Histogram
 K5 = Policy(k=5, version="test")
 EXACT = Policy(k=5, exact_event_counts=True, version="test")
 CUTS = linear_cuts(0.0, 32.0)  # 31 whole numbers: value i + 0.5 falls into bin i
-EMPTY = Event("empty_mask", "", (Trace("volume", "below", 1e-9), Trace("pieces", "below", 0.5, exact=False)))
+EMPTY = Event("empty_mask", "", (Trace("volume", "at", 0.0), Trace("pieces", "at", 0.0)))
 FLAGGED = Event("flagged", "", (Trace("risk", "from", 16.0),))
 EVENTS = (EMPTY, FLAGGED)
 SPREAD = tuple(range(0, 32, 4))
@@ -113,8 +113,11 @@ class TestImplied:
         assert implied(Trace("m", "from", 6.0), self.histogram) == (9, 9)
         assert implied(Trace("m", "from", 6.5), self.histogram) == (5, 9)
 
-    def test_an_event_that_only_implies_the_side_is_bounded_from_above(self) -> None:
-        assert implied(Trace("m", "below", 2.0, exact=False), self.histogram) == (0, 4)
+    def test_an_event_with_a_fixed_value_is_bounded_by_that_values_bin(self) -> None:
+        assert implied(Trace("m", "at", 3.5), self.histogram) == (0, 2)
+        assert implied(Trace("m", "at", 3.0), self.histogram) == (0, 2)
+        assert implied(Trace("m", "at", -9.0), self.histogram) == (0, 3)
+        assert implied(Trace("m", "at", 7.0), self.histogram) == (0, 5)
 
 
 class TestNarrows:
