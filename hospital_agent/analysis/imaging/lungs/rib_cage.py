@@ -37,10 +37,10 @@ Map = NDArray[np.float64]
 def ribs_of(hu: FloatArray, aerated: BoolArray, spacing_mm: Triple) -> BoolArray:
     """Bone outside aerated lung, without anything as thick as a heart full of contrast."""
     bone: BoolArray = (hu > BONE_ABOVE_HU) & ~aerated
-    thick = ndimage.distance_transform_edt(bone, sampling=spacing_mm) > THICK_MM
-    if thick.any():
-        bone &= ndimage.distance_transform_edt(~thick, sampling=spacing_mm) > THICK_MM + RING_MM
-    return bone
+    layers = max(1, round(THICK_MM / min(spacing_mm)))
+    thick = ndimage.binary_erosion(bone, iterations=layers)
+    thin: BoolArray = bone & ~ndimage.binary_dilation(thick, iterations=layers + 2)
+    return thin
 
 
 def disease_at_the_ribs(

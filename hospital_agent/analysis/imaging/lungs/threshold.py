@@ -4,7 +4,8 @@ A plain threshold finds aerated lung and loses what matters here: consolidation 
 lung is only the start. Everything is computed on one coarse grid, whatever the slices were:
 
 1. Air below -400 HU, less the air of the room, which reaches the sides of the image.
-2. The trachea and main bronchi, followed downwards from the top, are taken out.
+2. The trachea and main bronchi, followed downwards from the top, are taken out, and so is pure gas with a wall of
+   tissue: a stomach bubble that only a thin diaphragm parts from the lung.
 3. Pieces that are walled in by tissue and deep enough are lung; clothes, mattress and bowel gas are not.
 4. The two lungs are told apart, so that nothing bridges the mediastinum.
 5. Tissue between aerated lung and the ribs beside and behind it becomes lung (`rib_cage`): consolidation at the pleura.
@@ -30,10 +31,13 @@ AERATED_BELOW_HU = -400  # half way between lung and soft tissue, so averaging l
 ROOM_AIR_BELOW_HU = -930
 TISSUE_ABOVE_HU = -300
 MIN_ROOM_ML = 10.0
+GAS_BELOW_HU = -935
+GAS_ML = (5.0, 600.0)  # an emphysematous lung can be as light, but is larger
 MIN_PIECE_ML = 20.0
 MIN_LUNGS_ML = 100.0
 MIN_DEPTH_MM = 12.0  # a lung has a place this far from its surface; a fold of cloth or foam has not
 MIN_WALLED = 0.7  # share of tissue in the shell around a piece: 0.75 to 0.95 for lungs, under 0.7 for cloth and foam
+MIN_GAS_WALLED = 0.6
 CLOSING_MM = 20.0
 Labels = NDArray[np.uint32]
 
@@ -58,7 +62,7 @@ class ThresholdLungs:
 def lungs_on_coarse_grid(hu: FloatArray, spacing_mm: Triple) -> BoolArray | None:
     """The steps of this module on a grid of about 3 mm; None where nothing looks like a lung."""
     air = (hu < AERATED_BELOW_HU) & ~_room_air(hu, spacing_mm)
-    airways = airways_of(hu, air, spacing_mm)
+    airways = airways_of(hu, air, spacing_mm) | _gas_pockets(hu, air, spacing_mm)
     aerated = _lung_pieces(hu, air & ~airways, spacing_mm)
     if aerated is None:
         return None
@@ -85,6 +89,21 @@ def _room_air(hu: FloatArray, spacing_mm: Triple) -> BoolArray:
     room: BoolArray = reaches[labels]
     half_filled: BoolArray = ndimage.binary_dilation(room, iterations=2) & (hu < AERATED_BELOW_HU)
     return half_filled
+
+
+def _gas_pockets(hu: FloatArray, air: BoolArray, spacing_mm: Triple) -> BoolArray:
+    """Pure gas with tissue all round, with its half-filled border. Bullae and emphysema have lung around them."""
+    labels, _ = label(ndimage.binary_opening(air & (hu < GAS_BELOW_HU)), 6)
+    ml = np.bincount(labels.reshape(-1))[1:] * (float(np.prod(spacing_mm)) / 1000)
+    pockets = np.zeros(hu.shape, dtype=np.bool_)
+    for i, box in enumerate(ndimage.find_objects(labels.view(np.int32))):
+        if GAS_ML[0] <= ml[i] <= GAS_ML[1]:
+            wide = tuple(slice(max(0, s.start - 4), s.stop + 4) for s in box)
+            border = ndimage.binary_dilation(labels[wide] == i + 1, iterations=2)
+            around = hu[wide][ndimage.binary_dilation(border, iterations=2) & ~border]
+            if around.size and np.mean(around > TISSUE_ABOVE_HU) >= MIN_GAS_WALLED:
+                pockets[wide] |= border & air[wide]
+    return pockets
 
 
 def _lung_pieces(hu: FloatArray, air: BoolArray, spacing_mm: Triple) -> BoolArray | None:
@@ -116,24 +135,41 @@ def _walled_in(hu: FloatArray, labels: Labels, number: int, box: Box) -> bool:
 
 
 def _deep(labels: Labels, number: int, box: Box, spacing_mm: Triple) -> bool:
-    piece = labels[box] == number
-    return float(ndimage.distance_transform_edt(piece, sampling=spacing_mm).max()) >= MIN_DEPTH_MM
+    """Whether something of a piece is left when 12 mm are taken off all round."""
+    layers = max(1, round(MIN_DEPTH_MM / min(spacing_mm)))
+    return bool(ndimage.binary_erosion(labels[box] == number, iterations=layers).any())
 
 
 def _left_and_right(lungs: BoolArray, spacing_mm: Triple) -> list[BoolArray]:
     """The lungs as separate masks: eroded until two large parts remain, then every voxel goes to the nearer part."""
-    core = lungs
+    box = bounding_box(lungs, spacing_mm)
+    if box is None:
+        return []
+    core = lungs[box]
     for _ in range(6):
         labels, _ = label(core, 6)
         sizes = np.bincount(labels.reshape(-1))[1:]
         large = np.flatnonzero(sizes > 0.15 * sizes.sum()) + 1
         if large.size >= 2:
             first, second = large[np.argsort(-sizes[large - 1])[:2]]
-            to_first = ndimage.distance_transform_edt(labels != first, sampling=spacing_mm)
-            to_second = ndimage.distance_transform_edt(labels != second, sampling=spacing_mm)
-            return [lungs & (to_first <= to_second), lungs & (to_first > to_second)]
+            in_first = _nearer_to(labels == first, labels == second, spacing_mm)
+            return [_inside(box, lungs, in_first), _inside(box, lungs, ~in_first)]
         core = ndimage.binary_erosion(core)
     return [lungs]
+
+
+def _nearer_to(first: BoolArray, second: BoolArray, spacing_mm: Triple) -> BoolArray:
+    nearest = ndimage.distance_transform_edt(
+        ~(first | second), sampling=spacing_mm, return_distances=False, return_indices=True
+    )
+    nearer: BoolArray = first[tuple(nearest)]
+    return nearer
+
+
+def _inside(box: Box, lungs: BoolArray, chosen: BoolArray) -> BoolArray:
+    part = np.zeros_like(lungs)
+    part[box] = lungs[box] & chosen
+    return part
 
 
 def _closed(lung: BoolArray, spacing_mm: Triple) -> BoolArray:
