@@ -17,9 +17,9 @@ from demo.story import Story, TooSlow
 from hospital_agent.simulation.hosts import Host
 from shared.read_models import AlertView
 
-CALM = 15  # patients a site after the baselines are frozen and before the scanner changes
+CALM = 12  # patients a site after the baselines are frozen and before the scanner changes
 CHANGED = 60  # patients after the change, at most
-CALM_RUN = 25  # patients after the baselines in the run without a change
+CALM_RUN = 15  # patients after the baselines in the run without a change
 BASELINE_AT_MOST = 60
 
 
@@ -45,7 +45,7 @@ def federation(hosts: tuple[Host, ...], seed: int) -> Iterator[Story]:
 
 def until_baselines(story: Story) -> None:
     """The first chapter: patients come, until every hospital knows what is usual there."""
-    say("patients come to all three hospitals; each learns what is usual there (30 patients)")
+    say("patients come to all three hospitals; each learns what is usual there (25 patients)")
     story.feed_until_baselines(BASELINE_AT_MOST)
     say("every site has frozen its baseline; more patients come, nothing has changed")
 
