@@ -1,13 +1,14 @@
 """What can go wrong in the science.
 
-    MonitoringError
-    └── AnalysisError
-        ├── GeometryMismatch     two arrays that should share a grid do not
-        ├── InvalidVolume        an array that cannot be a volume: not 3-D, not finite, empty, impossible spacing
-        ├── NotFittedError       `score` before `fit`
-        ├── FeatureShapeError    features of another dimension than the fitted ones
-        ├── TooFewCases          a fit was asked for with too few cases
-        └── ModelMismatch        a model folder is damaged, or its parts do not belong together
+MonitoringError
+└── AnalysisError
+    ├── GeometryMismatch     two arrays that should share a grid do not
+    ├── InvalidVolume        an array that cannot be a volume: not 3-D, not finite, empty, impossible spacing
+    ├── NotFittedError       `score` before `fit`
+    ├── FeatureShapeError    features of another dimension than the fitted ones
+    ├── TooFewCases          a fit was asked for with too few cases
+    ├── BackendUnavailable   an optional backend is not installed, or lacks its local weights
+    └── ModelMismatch        a model folder is damaged, or its parts do not belong together
 """
 
 from shared.errors import MonitoringError
@@ -39,3 +40,7 @@ class TooFewCases(AnalysisError, ValueError):
 
 class ModelMismatch(AnalysisError, ValueError):
     """A model folder is damaged, or its parts do not belong together."""
+
+
+class BackendUnavailable(AnalysisError, RuntimeError):
+    """An optional backend was asked for that is not installed, or whose local weights are not configured."""
