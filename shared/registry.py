@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 
 from shared.errors import UnknownName
 
-
 T = TypeVar("T")
 U = TypeVar("U")
 

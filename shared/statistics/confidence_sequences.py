@@ -29,8 +29,9 @@ def betting_interval(
     """The interval of the mean of a population from bounded observations.
 
     The capital of a gambler who stakes the fraction c on "the mean is above m" is the product of
-    1 - c + c (x - a) / (m - a) over the observations; it is averaged over five fixed fractions c, since the
-    best one depends on the unknown spread. Its expectation is at most 1 if the mean is m (Markov's inequality then gives the interval)
+    1 - c + c (x - a) / (m - a) over the observations; it is averaged over five fixed fractions c, since the best one
+    depends on the unknown spread. If the mean is m, its expectation is at most 1 (Markov's inequality then gives the
+    interval)
 
     - for independent observations, at any moment at which somebody looks (Ville's inequality);
     - for draws without replacement from a fixed population, at a sample size fixed beforehand: the product is the

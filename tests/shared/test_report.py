@@ -42,7 +42,13 @@ def a_report(**changed) -> SiteReport:
         "status": "released",
         "created_at": START + timedelta(days=7, hours=1),
         "versions": Versions(
-            agent="0.1.0", backend="bundled", model="2026.1", model_hash="ab" * 32, quality_model="1", baseline=1, edges=1
+            agent="0.1.0",
+            backend="bundled",
+            model="2026.1",
+            model_hash="ab" * 32,
+            quality_model="1",
+            baseline=1,
+            edges=1,
         ),
         "privacy": PrivacyStatement(k=5, exact_event_counts=False, policy="default"),
         "patient_count": 20,
