@@ -42,6 +42,10 @@ def test_the_profile_central_starts_postgres_server_and_dashboard() -> None:
     assert centre == {"postgres", "central-migrate", "central-server", "dashboard"}
 
 
+def test_a_centre_without_a_hospital_can_leave_the_agent_out() -> None:
+    assert SERVICES["hospital-agent"]["deploy"] == {"replicas": "${SEGWATCH_AGENTS:-1}"}
+
+
 def test_the_dashboard_alone_named_brings_the_centre_and_no_agent() -> None:
     wanted, found = ["dashboard"], set()
     while wanted:
