@@ -28,7 +28,7 @@ def read_rates(request: Request, site: SiteInPath, centre: CentreNow, _: Reader,
 
         def make() -> tuple[str, str]:
             found = rates.series(
-                timeline(series.windows(session, row.id), site, series.MAIN_STRATUM),
+                timeline(series.windows(session, row.id, with_rates=True), site, series.MAIN_STRATUM),
                 series.event_rows(session, row.id, rates.FLAGGED_EVENT),
                 series.baseline_in_force(session, row.id),
             )

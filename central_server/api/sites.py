@@ -53,7 +53,7 @@ def read_site(site: SiteInPath, centre: CentreNow, _: Reader) -> SiteDetail:
     """The site's row, and what its latest window said about itself."""
     with centre.database.read() as session:
         row = site_named(session, site)
-        facts = next(facts for facts in facts_of_sites(session) if facts.site.id == row.id)
+        (facts,) = facts_of_sites(session, row)
         count, suppressed = series.counts_of_reports(session, row.id)
         newest = facts.window or facts.baseline
         return SiteDetail(

@@ -160,9 +160,10 @@ def open_since(session: Session, site_id: int) -> dict[str, datetime]:
     return {cause: since for cause, since in told.items() if since is not None}
 
 
-def open_alerts(session: Session) -> dict[int, list[AlertRow]]:
-    """All open alerts, newest first, by the site's row id."""
+def open_alerts(session: Session, site_id: int | None = None) -> dict[int, list[AlertRow]]:
+    """All open alerts (or those of one site), newest first, by the site's row id."""
+    query = select(AlertRow).where(AlertRow.state.in_(OPEN_STATES)).order_by(AlertRow.id.desc())
     found: dict[int, list[AlertRow]] = {}
-    for row in session.scalars(select(AlertRow).where(AlertRow.state.in_(OPEN_STATES)).order_by(AlertRow.id.desc())):
+    for row in session.scalars(query if site_id is None else query.where(AlertRow.site_id == site_id)):
         found.setdefault(row.site_id, []).append(row)
     return found

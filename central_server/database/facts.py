@@ -3,19 +3,21 @@
 from sqlalchemy.orm import Session
 
 from central_server.database import alerts, series, sites
+from central_server.database.tables import SiteRow
 from central_server.views.overview import SiteFacts
 from central_server.views.rates import FLAGGED_EVENT
 
 
-def facts_of_sites(session: Session) -> list[SiteFacts]:
-    """The facts of all sites, by name."""
-    windows = series.latest_of_each_site(session, "window")
-    baselines = series.latest_of_each_site(session, "baseline")
+def facts_of_sites(session: Session, only: SiteRow | None = None) -> list[SiteFacts]:
+    """The facts of all sites, by name, or of one."""
+    site_id = only.id if only else None
+    windows = series.latest_of_each_site(session, "window", site_id)
+    baselines = series.latest_of_each_site(session, "baseline", site_id)
     flagged = series.events_of_reports(session, (row.id for row in windows.values()), FLAGGED_EVENT)
-    arrivals = series.last_arrivals(session)
-    open_alerts = alerts.open_alerts(session)
+    arrivals = series.last_arrivals(session, site_id)
+    open_alerts = alerts.open_alerts(session, site_id)
     found = []
-    for site in sites.all_sites(session):
+    for site in [only] if only else sites.all_sites(session):
         window = windows.get(site.id)
         found.append(
             SiteFacts(
@@ -23,7 +25,7 @@ def facts_of_sites(session: Session) -> list[SiteFacts]:
                 window=window,
                 flagged=flagged.get(window.id) if window else None,
                 baseline=baselines.get(site.id),
-                last_report_at=arrivals.get(site.id),
+                arrived=arrivals.get(site.id),
                 alerts=open_alerts.get(site.id, []),
             )
         )

@@ -1,10 +1,9 @@
 """What charts are made of: the windows and baselines of one site, and the summaries that belong to them."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, load_only, undefer
 
 from central_server.database.tables import DetectorRow, EventRow, MetricRow, ReportRow, SiteRow
 from central_server.errors import NotFound
@@ -20,12 +19,28 @@ def _newest_revisions(rows: Iterable[ReportRow]) -> list[ReportRow]:
     return list(places.values())
 
 
-def windows(session: Session, site_id: int) -> list[ReportRow]:
-    """All windows of the site in every stratum, oldest first, newest revision each."""
+_PLACE = (
+    ReportRow.report_id,
+    ReportRow.kind,
+    ReportRow.status,
+    ReportRow.stratum,
+    ReportRow.window_index,
+    ReportRow.start_at,
+    ReportRow.end_at,
+    ReportRow.revision,
+    ReportRow.baseline_version,
+)
+_RATES = (ReportRow.flag_quality, ReportRow.reviews)
+
+
+def windows(session: Session, site_id: int, *, with_rates: bool = False) -> list[ReportRow]:
+    """All windows of the site in every stratum, oldest first, newest revision each; only what charts need of them."""
+    wanted = (*_PLACE, *_RATES) if with_rates else _PLACE
     query = (
         select(ReportRow)
         .where(ReportRow.site_id == site_id, ReportRow.kind == "window")
         .order_by(ReportRow.window_index, ReportRow.revision)
+        .options(load_only(*wanted, raiseload=True))
     )
     return _newest_revisions(session.scalars(query))
 
@@ -145,7 +160,7 @@ def detector_rows(session: Session, site_id: int) -> dict[int, list[DetectorRow]
     return found
 
 
-def _newest_of_each_site(kind: str) -> Select[tuple[int]]:
+def _newest_of_each_site(kind: str, site_id: int | None) -> Select[tuple[int]]:
     """Walks the index once a site instead of reading all reports."""
     newest = (
         select(ReportRow.id)
@@ -155,20 +170,24 @@ def _newest_of_each_site(kind: str) -> Select[tuple[int]]:
         .correlate(SiteRow)
         .scalar_subquery()
     )
-    return select(newest).select_from(SiteRow)
+    return _only(select(newest).select_from(SiteRow), site_id)
 
 
-def latest_of_each_site(session: Session, kind: str) -> dict[int, ReportRow]:
-    """The latest window, or the latest baseline, of every site, by the site's row id."""
-    query = select(ReportRow).where(ReportRow.id.in_(_newest_of_each_site(kind)))
+def _only(query: Select[tuple[int]], site_id: int | None) -> Select[tuple[int]]:
+    return query if site_id is None else query.where(SiteRow.id == site_id)
+
+
+def latest_of_each_site(session: Session, kind: str, site_id: int | None = None) -> dict[int, ReportRow]:
+    """The latest window, or the latest baseline, of every site (or of one), by the site's row id."""
+    query = select(ReportRow).where(ReportRow.id.in_(_newest_of_each_site(kind, site_id)))
     return {row.site_id: row for row in session.scalars(query)}
 
 
-def last_arrivals(session: Session) -> dict[int, datetime]:
-    """When the last report of every site arrived, by the site's row id."""
+def last_arrivals(session: Session, site_id: int | None = None) -> dict[int, ReportRow]:
+    """The report that arrived last from every site (or from one), by the site's row id."""
     newest = select(func.max(ReportRow.id)).where(ReportRow.site_id == SiteRow.id).correlate(SiteRow).scalar_subquery()
-    query = select(ReportRow).where(ReportRow.id.in_(select(newest).select_from(SiteRow)))
-    return {row.site_id: row.received_at for row in session.scalars(query)}
+    ids = _only(select(newest).select_from(SiteRow), site_id)
+    return {row.site_id: row for row in session.scalars(select(ReportRow).where(ReportRow.id.in_(ids)))}
 
 
 def events_of_reports(session: Session, report_row_ids: Iterable[int], event: str) -> dict[int, EventRow]:

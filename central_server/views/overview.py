@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from central_server.database.tables import AlertRow, EventRow, ReportRow, SiteRow
 from central_server.policy import Listening, Policy
@@ -11,19 +11,28 @@ from central_server.views.timeline import window_of
 from shared.read_models import BaselineView, SiteOverview, SiteState
 from shared.report import Versions
 
+NOTABLE_SKEW = timedelta(minutes=2)
 _SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """What is known of a site now. `window` and `baseline` are its latest; `alerts` are the open ones."""
+    """What is known of a site now.
+
+    `window` and `baseline` are its latest, `arrived` is the report that came last, `alerts` are the open ones.
+    """
 
     site: SiteRow
     window: ReportRow | None
     flagged: EventRow | None
     baseline: ReportRow | None
-    last_report_at: datetime | None
+    arrived: ReportRow | None
     alerts: Sequence[AlertRow]
+
+    @property
+    def last_report_at(self) -> datetime | None:
+        """When the site's last report arrived."""
+        return self.arrived.received_at if self.arrived else None
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,14 @@ def _is_warming_up(window: ReportRow | None, baseline: ReportRow | None) -> bool
     return window is not None and window.baseline_version is None and window.end_at > baseline.end_at
 
 
+def _clock_ahead(arrived: ReportRow | None) -> str | None:
+    """A report made after it arrived tells of a clock that runs ahead; one behind cannot be told from delay."""
+    if arrived is None or arrived.created_at - arrived.received_at < NOTABLE_SKEW:
+        return None
+    minutes = (arrived.created_at - arrived.received_at).total_seconds() / 60
+    return f"The clock of the site's agent runs {minutes:.0f} minutes ahead."
+
+
 def _told(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
@@ -112,11 +129,12 @@ def baseline_view(baseline: ReportRow | None) -> BaselineView | None:
 def overview(facts: SiteFacts, listening: Listening | None, policy: Policy, now: datetime) -> SiteOverview:
     """The site's row."""
     place = standing(facts, listening, policy, now)
+    skew = _clock_ahead(facts.arrived)
     return SiteOverview(
         site=facts.site.name,
         title=facts.site.title,
         state=place.state,
-        action=place.action,
+        action=f"{place.action} {skew}" if skew else place.action,
         action_rank=place.rank,
         last_seen_at=facts.site.last_seen_at,
         last_report_at=facts.last_report_at,

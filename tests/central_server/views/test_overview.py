@@ -7,7 +7,7 @@ import pytest
 
 from central_server.database.tables import AlertRow, ReportRow, SiteRow
 from central_server.policy import Listening, Policy
-from central_server.views.overview import SiteFacts, Standing, standing
+from central_server.views.overview import SiteFacts, Standing, overview, standing
 from tests.report_factory import SiteStory, reports_of
 
 NOW = datetime(2026, 10, 15, 12, tzinfo=UTC)
@@ -18,7 +18,9 @@ VERSIONS = reports_of(SiteStory("a-site", windows=1))[0].versions.model_dump()
 def report(kind: str = "window", **more: Any) -> ReportRow:
     given: dict[str, Any] = {
         "kind": kind, "status": "released", "baseline_version": 1, "versions": VERSIONS,
-        "end_at": NOW - timedelta(hours=1), "received_at": NOW - timedelta(minutes=50),
+        "end_at": NOW - timedelta(hours=1), "created_at": NOW - timedelta(minutes=51),
+        "received_at": NOW - timedelta(minutes=50), "window_index": 30, "start_at": NOW - timedelta(hours=25),
+        "patient_count": 14, "case_count": 15,
     }  # fmt: skip
     return ReportRow(**{**given, **more})
 
@@ -35,8 +37,8 @@ def facts(**more: Any) -> SiteFacts:
         last_seen_at=more.pop("seen", NOW - timedelta(minutes=1)),
     )
     given: dict[str, Any] = {
-        "window": report(), "flagged": None, "baseline": report("baseline", end_at=NOW - timedelta(days=20)),
-        "last_report_at": NOW - timedelta(minutes=50), "alerts": (),
+        "window": report(), "flagged": None, "arrived": report(), "alerts": (),
+        "baseline": report("baseline", start_at=NOW - timedelta(days=30), end_at=NOW - timedelta(days=20)),
     }  # fmt: skip
     return SiteFacts(site=site, **{**given, **more})
 
@@ -49,9 +51,9 @@ CASES: dict[str, dict[str, Any]] = {
     "critical": {"alerts": (alert(),)},
     "warning": {"alerts": (alert(severity="warning"),)},
     "silent": {"seen": NOW - timedelta(hours=2), "alerts": (alert("site_silent", "warning"),)},
-    "never_seen": {"seen": None, "window": None, "baseline": None, "last_report_at": None},
+    "never_seen": {"seen": None, "window": None, "baseline": None, "arrived": None},
     "outdated": {"window": report(versions={**VERSIONS, "agent": "0.0.9"})},
-    "no_scans": {"last_report_at": NOW - timedelta(days=4)},
+    "no_scans": {"arrived": report(received_at=NOW - timedelta(days=4))},
     "acknowledged": {"alerts": (alert(state="acknowledged", owner="Dr Lead"),)},
     "suppressed": {"window": report(status="suppressed")},
     "warming_up": {"baseline": None},
@@ -111,3 +113,13 @@ def test_several_alarms_are_counted_and_the_worst_is_named() -> None:
 
 def test_the_owner_is_named() -> None:
     assert stand(**CASES["acknowledged"]).action.startswith("Dr Lead is on it")
+
+
+@pytest.mark.parametrize(("ahead_min", "told"), [(-4320, False), (-10, False), (1, False), (2, True), (10, True)])
+def test_a_clock_that_runs_ahead_is_told(ahead_min: float, told: bool) -> None:
+    arrived = report()
+    arrived.created_at = arrived.received_at + timedelta(minutes=ahead_min)
+    action = overview(facts(arrived=arrived), LISTENING, Policy(), NOW).action
+    assert action == "Nothing to do." + (
+        f" The clock of the site's agent runs {ahead_min} minutes ahead." if told else ""
+    )
