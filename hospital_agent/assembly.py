@@ -9,8 +9,9 @@ from hospital_agent.ingest.filing import Filing
 from hospital_agent.ingest.pseudonym import Pseudonyms
 from hospital_agent.ingest.watch import Inbox
 from hospital_agent.reporting.calendar import Calendar
-from hospital_agent.reporting.desk import Desk, Plan
+from hospital_agent.reporting.desk import Desk
 from hospital_agent.reporting.events import catalogue
+from hospital_agent.reporting.releases import Plan
 from hospital_agent.reporting.sender import Central, Sender
 from hospital_agent.settings import Settings
 from hospital_agent.store.database import Store
@@ -30,7 +31,7 @@ def site_pseudonyms(data_dir: Path) -> Pseudonyms:
     Raises:
         SettingsError: the file cannot be read or holds no secret.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / SITE_SECRET
     if not path.exists():
         partial = path.with_suffix(".partial")

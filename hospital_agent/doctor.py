@@ -58,7 +58,7 @@ def _folder(folder: Path) -> str:
 
 
 def _data_folder(folder: Path) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _folder(folder)
     free = shutil.disk_usage(folder).free / 1e9
     if free < LEAST_FREE_GB:

@@ -67,8 +67,15 @@ class Toolkit:
         """The values that a mask without a voxel has, by name: a distribution with such a value bounds their number."""
         nothing = Volume(np.zeros((2, 2, 2), dtype=np.int16), (1.0, 1.0, 1.0))
         case = Case(nothing, supplied_segmentation(np.zeros(nothing.shape, dtype=np.bool_)), None)
-        found = {name: feature.compute(case) for name, feature in self.features.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        values: dict[str, float] = {}
+        for name, feature in self.features.items():
+            try:
+                value = feature.compute(case)
+            except Exception:  # noqa: S112 - a feature that fails on an empty mask has no value for one
+                continue
+            if value is not None:
+                values[name] = value
+        return values
 
 
 def build_toolkit(

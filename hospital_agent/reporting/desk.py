@@ -9,60 +9,27 @@ Every change is one transaction, so that a crash leaves either all of it or noth
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hospital_agent.errors import LedgerBroken, StoreDamaged
-from hospital_agent.reporting import aggregate, calendar
-from hospital_agent.reporting.aggregate import CountedCase, Heading, as_protected
-from hospital_agent.reporting.calendar import Calendar, Verdict
+from hospital_agent.errors import StoreDamaged
+from hospital_agent.reporting import calendar
+from hospital_agent.reporting.aggregate import CountedCase
+from hospital_agent.reporting.calendar import Verdict
 from hospital_agent.reporting.detectors import DetectorBank, Page
-from hospital_agent.reporting.events import Event
 from hospital_agent.reporting.privacy import Policy
-from hospital_agent.store import cases, ledger, outbox, windows
+from hospital_agent.reporting.releases import Plan, Releases
+from hospital_agent.store import cases, outbox, windows
 from hospital_agent.store.cases import Arrival, Finding
 from hospital_agent.store.database import Store
 from hospital_agent.store.tables import BaselineRow, CaseRow, DetectorRow, PageRow, WindowRow
-from hospital_agent.store.windows import ModelKey
 from shared.logs import logger
-from shared.quantities import Quantity
-from shared.report import DetectorState, FlagQuality, SiteReport, Versions, Window, report_id_for
+from shared.report import DetectorState, SiteReport
 from shared.statistics.errors import StateMismatch
 
-EDGES_VERSION = 1
 log = logger("desk")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a site has decided, and what its numbers are made of.
-
-    Args:
-        site: its name.
-        calendar: when windows close.
-        policy: the privacy rule; None releases nothing.
-        baseline_patients: distinct patients in released windows that make the baseline.
-        log_threshold: the detectors' alarm line.
-        model: what makes the masks.
-        agent_version, quality_version: of the program and the quality model.
-        quantities, events: what is summarised.
-        flag_quality: how well the flag finds failures, where it was measured.
-    """
-
-    site: str
-    calendar: Calendar
-    policy: Policy | None
-    baseline_patients: int
-    log_threshold: float
-    model: ModelKey
-    agent_version: str
-    quality_version: str
-    quantities: tuple[Quantity, ...]
-    events: tuple[Event, ...]
-    flag_quality: FlagQuality | None = None
 
 
 class Desk:
@@ -74,6 +41,7 @@ class Desk:
 
     def __init__(self, store: Store, plan: Plan, tie_break: Callable[[str], float]) -> None:
         self._store, self._plan, self._tie_break = store, plan, tie_break
+        self._releases = Releases(plan)
         self._bank: DetectorBank | None = None
         self._bank_is_current = False
         self._never_before: datetime | None = None  # no window can be due earlier; spares most looks at the store
@@ -125,7 +93,7 @@ class Desk:
             if window is None or self._plan.policy is None:
                 return None
             end = max(now, window.start_at + timedelta(seconds=1))
-            return self._window_report(session, self._plan.policy, window, end, now)
+            return self._releases.of_window(session, self._plan.policy, window, end, now, self._told(session, window))
 
     @contextmanager
     def _changing(self) -> Iterator[Session]:
@@ -169,13 +137,10 @@ class Desk:
     def _close(self, session: Session, window: WindowRow, end: datetime, verdict: Verdict, now: datetime) -> None:
         policy = self._plan.policy
         if policy is not None and verdict != "unreported":
-            suppressed = verdict == "suppressed"
-            heading = self._heading(session, policy, window, end, now)
-            report = (
-                aggregate.suppressed_report(heading)
-                if suppressed
-                else self._window_report(session, policy, window, end, now)
-            )
+            if verdict == "released":
+                report = self._releases.of_window(session, policy, window, end, now, self._told(session, window))
+            else:
+                report = self._releases.suppressed(session, policy, window, end, now)
             outbox.put(session, report, now)
         window.state, window.end_at, window.closed_at = verdict, end, now
         session.flush()
@@ -184,6 +149,15 @@ class Desk:
             self._freeze_if_enough(session, policy, now)
         windows.start(session, window.index + 1, end, self._plan.model)
         log.info("window_closed", window_index=window.index, status=verdict)
+
+    def _told(self, session: Session, window: WindowRow) -> tuple[DetectorState, ...]:
+        """What a window's report says about the detectors; nothing before the baseline is frozen."""
+        baseline = windows.baseline_of(session, self._plan.model.hash)
+        bank = self._current_bank(session, baseline)
+        if bank is None or baseline is None:
+            return ()
+        released = [*windows.released_after(session, baseline), window.index]
+        return bank.told(baseline.case_count, len(cases.counted(session, released)))
 
     def _settle_detectors(self, session: Session) -> None:
         """Store the detectors as they stand at a window's close; only later cases are fed again after a restart."""
@@ -242,68 +216,8 @@ class Desk:
         baseline = windows.freeze(session, members, patients, len(counted), cases.last_id(session), now)
         self._bank, self._bank_is_current = self._fresh_bank(counted), True
         self._keep_bank(session, baseline, self._bank)
-        outbox.put(session, self._baseline_report(session, policy, members, baseline, now), now)
+        outbox.put(session, self._releases.of_baseline(session, policy, members, baseline, now), now)
         log.info("baseline_frozen", baseline=baseline.version, case_count=len(counted))
-
-    def _window_report(
-        self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime
-    ) -> SiteReport:
-        plan = self._plan
-        counted = aggregate.tally(cases.counted(session, [window.index]), plan.quantities, plan.events)
-        baseline = windows.baseline_of(session, plan.model.hash)
-        bank = self._current_bank(session, baseline)
-        detectors: tuple[DetectorState, ...] = ()
-        if bank is not None and baseline is not None:
-            stream_n = len(cases.counted(session, [*windows.released_after(session, baseline), window.index]))
-            detectors = bank.told(baseline.case_count, stream_n)
-        return aggregate.window_report(
-            self._heading(session, policy, window, end, now),
-            counted,
-            cases.arrivals(session, window.index),
-            detectors,
-            flag_quality=plan.flag_quality,
-        )
-
-    def _baseline_report(
-        self, session: Session, policy: Policy, members: Sequence[WindowRow], baseline: BaselineRow, now: datetime
-    ) -> SiteReport:
-        plan = self._plan
-        told = [self._released_report(session, window) for window in members]
-        quantities = tuple(q for q in plan.quantities if all(_tells(report, q) for report in told))
-        events = tuple(e for e in plan.events if all(e.name in {t.name for t in r.events} for r in told))
-        parts = [
-            (aggregate.tally(cases.counted(session, [window.index]), quantities, events), as_protected(report))
-            for window, report in zip(members, told, strict=True)
-        ]
-        span = Window(index=baseline.last_window, start_at=baseline.start_at, end_at=baseline.end_at)
-        heading = Heading(
-            plan.site, "baseline", span, self._versions(members[-1], baseline.version), policy, now, quantities, events
-        )
-        return aggregate.baseline_report(heading, parts)
-
-    def _released_report(self, session: Session, window: WindowRow) -> SiteReport:
-        body = ledger.body_of(session, str(report_id_for(self._plan.site, "window", window.index, "all", 0, None)))
-        if body is None:
-            raise LedgerBroken(f"The ledger lacks the report of window {window.index}.")
-        return SiteReport.model_validate_json(body)
-
-    def _heading(self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime) -> Heading:
-        plan = self._plan
-        baseline = windows.baseline_of(session, window.model_hash)
-        versions = self._versions(window, None if baseline is None else baseline.version)
-        span = Window(index=window.index, start_at=window.start_at, end_at=end)
-        return Heading(plan.site, "window", span, versions, policy, now, plan.quantities, plan.events)
-
-    def _versions(self, window: WindowRow, baseline: int | None) -> Versions:
-        return Versions(
-            agent=self._plan.agent_version,
-            backend=window.backend,
-            model=window.model_version,
-            model_hash=window.model_hash,
-            quality_model=self._plan.quality_version,
-            baseline=baseline,
-            edges=EDGES_VERSION,
-        )
 
 
 def opened(session: Session) -> WindowRow:
@@ -312,7 +226,3 @@ def opened(session: Session) -> WindowRow:
     if window is None:
         raise StoreDamaged("The store has no open window.")
     return window
-
-
-def _tells(report: SiteReport, quantity: Quantity) -> bool:
-    return any(metric.name == quantity.name and metric.version == quantity.version for metric in report.metrics)

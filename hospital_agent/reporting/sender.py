@@ -162,11 +162,11 @@ class Sender:
             log.warning("sign_of_life_failed", reason=error.code)
             self.store.keep_facts({"sign_of_life_failure": error.code})
             return
-        skew = (now - view.server_time).total_seconds()
+        skew = round((now - view.server_time).total_seconds(), 1)
         if abs(skew) > SKEW_TOLD_S:
             log.warning("clock_is_off", skew_s=round(skew))
         self.store.keep_facts(
-            {"clock_skew_s": f"{skew:.1f}", "last_sign_of_life_at": rfc3339(now), "sign_of_life_failure": ""}
+            {"clock_skew_s": f"{skew + 0.0:.1f}", "last_sign_of_life_at": rfc3339(now), "sign_of_life_failure": ""}
         )
 
     def _next(self) -> Letter | None:

@@ -103,9 +103,6 @@ def add(
         result=finding.result,
     )
     session.add(row)
-    attempt = session.get(Attempt, arrival.content)
-    if attempt is not None:
-        session.delete(attempt)
     session.flush()
     return row
 

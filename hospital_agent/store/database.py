@@ -33,7 +33,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / FILE_NAME
         self._write_lock = folder / f"{FILE_NAME}.lock"
         self._run_lock = folder / "run.lock"

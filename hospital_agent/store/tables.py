@@ -49,7 +49,7 @@ class Fact(Base):
 
 
 class Attempt(Base):
-    """An input whose analysis was begun; a row that survives a crash says how often it has been tried."""
+    """An input whose analysis was begun, and how often; the row survives a crash in the middle of it."""
 
     __tablename__ = "attempts"
 
