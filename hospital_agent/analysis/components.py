@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 try:
     import cc3d
@@ -23,6 +24,7 @@ from hospital_agent.analysis.imaging.volume import BoolArray, Shape, Volume
 MIN_COMPONENT_ML = 0.01  # below this a piece is a fragment: about one voxel of a 2 mm grid
 Connectivity = Literal[6, 26]
 IntArray = NDArray[np.int64]
+IndexArray = NDArray[np.signedinteger[Any]]  # 32 bits wide unless the grid needs more
 
 
 def label(mask: NDArray[Any], connectivity: Connectivity = 26) -> tuple[NDArray[np.uint32], int]:
@@ -52,8 +54,6 @@ def label(mask: NDArray[Any], connectivity: Connectivity = 26) -> tuple[NDArray[
 
 
 def _label_with_scipy(mask: BoolArray, connectivity: Connectivity) -> tuple[NDArray[np.uint32], int]:
-    from scipy import ndimage
-
     structure = ndimage.generate_binary_structure(3, 3 if connectivity == 26 else 1)
     labels = np.empty(mask.shape, dtype=np.uint32)
     count = ndimage.label(mask, structure, output=labels)
@@ -87,14 +87,18 @@ class Components:
         return self.count == 0
 
     @cached_property
-    def voxels(self) -> IntArray:
+    def voxels(self) -> IndexArray:
         """(M,) positions of the mask's voxels in the flattened `labels`, ascending."""
-        return np.flatnonzero(self.labels)
+        # A mask that fills a whole CT has 80 million voxels: half the bytes count.
+        width = np.int32 if self.labels.size < np.iinfo(np.int32).max else np.int64
+        voxels: IndexArray = np.flatnonzero(self.labels).astype(width, copy=False)
+        return voxels
 
     @cached_property
-    def owners(self) -> IntArray:
+    def owners(self) -> IndexArray:
         """(M,) component index, from 0, of each of `voxels`."""
-        return self.labels.reshape(-1)[self.voxels].astype(np.int64) - 1
+        owners: IndexArray = self.labels.reshape(-1)[self.voxels].view(np.int32) - np.int32(1)
+        return owners
 
     @cached_property
     def sizes(self) -> IntArray:
@@ -125,20 +129,12 @@ class Components:
     @cached_property
     def bounds(self) -> IntArray:
         """(N, 3, 2): first voxel and one past the last along (Z, Y, X) of the volume, per component."""
-        bounds = np.empty((self.count, 3, 2), dtype=np.int64)
         if self.box is None:
-            return bounds
-        for axis, (where, edge) in enumerate(zip(self._coordinates(), self.box, strict=True)):
-            first = np.full(self.count, np.iinfo(np.int64).max)
-            last = np.full(self.count, -1)
-            np.minimum.at(first, self.owners, where)
-            np.maximum.at(last, self.owners, where)
-            bounds[:, axis, 0] = first + edge.start
-            bounds[:, axis, 1] = last + edge.start + 1
+            return np.empty((0, 3, 2), dtype=np.int64)
+        boxes: list[Box] = ndimage.find_objects(self.labels.view(np.int32))
+        local = np.array([[(side.start, side.stop) for side in box] for box in boxes], dtype=np.int64)
+        bounds: IntArray = local + np.array([[[side.start] for side in self.box]])
         return bounds
-
-    def _coordinates(self) -> tuple[IntArray, ...]:
-        return np.unravel_index(self.voxels, self.labels.shape)
 
     def box_of(self, component: int) -> Box:
         """The smallest box around one component, as slices of the volume."""

@@ -197,13 +197,11 @@ def _slice_counts(components: Components) -> tuple[Counts, Counts, Counts]:
     """
     labels = components.labels.reshape(-1)
     plane = components.labels.shape[1] * components.labels.shape[2]
-    z = components.voxels // plane
     first = components.bounds[:, 0, 0] - (components.box[0].start if components.box else 0)
     offsets = np.concatenate([[0], np.cumsum(components.bounds[:, 0, 1] - components.bounds[:, 0, 0])])
-    place = offsets[components.owners] + z - first[components.owners]
+    place = (offsets[:-1] - first).astype(components.voxels.dtype)[components.owners] + components.voxels // plane
     areas = np.bincount(place, minlength=offsets[-1])
-    has_above = components.voxels < labels.size - plane
-    above = labels[components.voxels[has_above] + plane].astype(np.int64) - 1
-    same = above == components.owners[has_above]
-    overlaps = np.bincount(place[has_above][same], minlength=offsets[-1])
+    has_above = int(np.searchsorted(components.voxels, labels.size - plane))
+    same = labels[components.voxels[:has_above] + plane] == labels[components.voxels[:has_above]]
+    overlaps = np.bincount(place[:has_above][same], minlength=offsets[-1])
     return areas, overlaps, offsets
