@@ -108,6 +108,8 @@ def save_model(
     _write_json(folder / "validation.json", {key: [r.low, r.median, r.high] for key, r in validation.items()})
     told = None if flag_quality is None else flag_quality.model_dump()
     _write_json(folder / "quality.json", {"kind": quality_kind, "model": quality, "flag_quality": told})
+    for part in PARTS:
+        (folder / part).chmod(0o644)  # safetensors makes files that only their owner can read
     manifest = {
         "name": name,
         "version": version,
