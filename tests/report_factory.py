@@ -11,13 +11,11 @@ Example:
     1
 """
 
-import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from shared.quantities import Direction, Quantity, count_cuts, geometric_cuts, linear_cuts
 from shared.report import (
     CountBand,
     DetectorState,
@@ -35,76 +33,17 @@ from shared.report import (
     report_id_for,
 )
 from shared.summaries import Histogram
+from tests.report_cases import LOG_THRESHOLD, STREAMS, Cases, Detector, Stream, joined
 
 FIRST_DAY = datetime(2026, 9, 1, tzinfo=UTC)
-LOG_THRESHOLD = 17.0
+__all__ = ["LOG_THRESHOLD", "STREAMS", "SiteStory", "band", "body_of", "federation", "reports_of"]
+
 MODEL_HASH = "5e" * 32
 FLAG_QUALITY = FlagQuality(
     sensitivity=Interval(estimate=0.78, low=0.62, high=0.89, method="Clopper-Pearson"),
     specificity=Interval(estimate=0.90, low=0.86, high=0.93, method="Clopper-Pearson"),
     measured_on="simulated lesions in known anatomies",
 )
-
-
-@dataclass(frozen=True)
-class Stream:
-    """How one quantity behaves: Gaussian, on its own or a log scale; `shift_sign` says which way is worse."""
-
-    quantity: Quantity
-    mean: float
-    sd: float
-    logarithmic: bool = False
-    needs_a_mask: bool = False
-    shift_sign: int = 1
-
-    def draw(self, count: int, shift_sd: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Values inside the range, and their z scores under the unshifted law."""
-        z = random.standard_normal(count) + self.shift_sign * shift_sd
-        values = self.mean + self.sd * z
-        values = np.power(10.0, values) if self.logarithmic else values
-        return np.clip(values, self.quantity.low, self.quantity.high), z
-
-
-def _quantity(
-    name: str, unit: str, direction: Direction, span: tuple[float, float], cuts: tuple[float, ...], *, label: str
-) -> Quantity:
-    return Quantity(name, unit, direction, *span, 1, cuts, label)
-
-
-STREAMS = (
-    Stream(
-        _quantity("predicted_dice", "Dice", "higher_is_better", (0, 1), linear_cuts(0, 1), label="Predicted Dice"),
-        0.80, 0.06, needs_a_mask=True, shift_sign=-1,
-    ),
-    Stream(
-        _quantity(
-            "mahalanobis_log10", "log10", "higher_is_worse", (-3, 6), linear_cuts(-1, 2), label="Distance to training",
-        ),
-        0.05, 0.12,
-    ),
-    Stream(
-        _quantity("mean_entropy", "nats", "higher_is_worse", (0, 0.7), linear_cuts(0, 0.2), label="Mean entropy"),
-        0.05, 0.01,
-    ),
-    Stream(
-        _quantity(
-            "soft_dice_confidence", "1 - Dice", "higher_is_worse", (0, 1), linear_cuts(0, 1), label="Soft Dice doubt",
-        ),
-        0.15, 0.05, needs_a_mask=True,
-    ),
-    Stream(
-        _quantity("lesion_volume_ml", "ml", "neither", (0, 6000), geometric_cuts(0.05, 2000), label="Lesion volume"),
-        1.2, 0.5, logarithmic=True, needs_a_mask=True, shift_sign=0,
-    ),
-    Stream(
-        _quantity("smoothness_5mm", "Dice", "higher_is_better", (0, 1), linear_cuts(0, 1), label="Smoothness at 5 mm"),
-        0.72, 0.07, needs_a_mask=True, shift_sign=-1,
-    ),
-    Stream(
-        _quantity("component_count", "count", "neither", (0, 10000), count_cuts(200), label="Components"),
-        0.6, 0.25, logarithmic=True, shift_sign=0,
-    ),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,29 +88,6 @@ class SiteStory:
         return Window(index=index, start_at=start, end_at=start + self.window_length)
 
 
-@dataclass
-class Cases:
-    """Drawn cases of one window or of a whole baseline; `values[name]` holds NaN where undefined."""
-
-    values: dict[str, np.ndarray]
-    z: dict[str, np.ndarray]
-    empty: np.ndarray
-    flagged: np.ndarray
-    outside_model: np.ndarray
-
-    @property
-    def count(self) -> int:
-        return len(self.empty)
-
-    def only(self, chosen: np.ndarray) -> "Cases":
-        def take(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return {name: array[chosen] for name, array in arrays.items()}
-
-        return Cases(
-            take(self.values), take(self.z), self.empty[chosen], self.flagged[chosen], self.outside_model[chosen]
-        )
-
-
 def _draw(story: SiteStory, index: int, random: np.random.Generator) -> Cases:
     count = max(story.k, int(random.poisson(story.patients)))
     shifted = story.drift_from is not None and index >= story.drift_from
@@ -187,19 +103,6 @@ def _draw(story: SiteStory, index: int, random: np.random.Generator) -> Cases:
     flagged = ~empty & (np.nan_to_num(dice, nan=1.0) < 0.68)
     outside = random.random(count) < (0.8 if story.far_from_model else 0.01 + 0.1 * shift)
     return Cases(values, z_scores, empty, flagged, outside)
-
-
-def _joined(parts: list[Cases]) -> Cases:
-    def join(which: str) -> dict[str, np.ndarray]:
-        return {s.quantity.name: np.concatenate([getattr(p, which)[s.quantity.name] for p in parts]) for s in STREAMS}
-
-    return Cases(
-        join("values"),
-        join("z"),
-        np.concatenate([p.empty for p in parts]),
-        np.concatenate([p.flagged for p in parts]),
-        np.concatenate([p.outside_model for p in parts]),
-    )
 
 
 def band(count: int, k: int) -> CountBand:
@@ -254,60 +157,20 @@ def _funnel(cases: Cases, story: SiteStory, random: np.random.Generator) -> Funn
     )
 
 
-class _Detector:
-    """A Shiryaev-Roberts statistic on one stream, with one bet per z score: enough to look alive."""
-
-    def __init__(self, metric: str, label: str, kind: str, alternative: str, baseline_n: int) -> None:
-        self.metric, self.label, self.kind, self.alternative = metric, label, kind, alternative
-        self.baseline_n, self.stream_n, self.log_r, self.highest = baseline_n, 0, 0.0, 0.0
-        self.pages_total = 0
-        self.since: datetime | None = None
-
-    def feed(self, scores: np.ndarray, window: Window) -> DetectorState:
-        pages = 0
-        self.highest = self.log_r
-        for score in scores:
-            self.log_r = math.log1p(math.exp(self.log_r)) + 0.8 * float(np.clip(score, -3, 3)) - 0.32
-            self.stream_n += 1
-            self.since = None if self.log_r < 3 else (self.since or window.start_at)
-            self.highest = max(self.highest, self.log_r)
-            if self.log_r >= LOG_THRESHOLD:
-                pages, self.log_r = pages + 1, 0.0
-        self.pages_total += pages
-        return self._state(pages)
-
-    def _state(self, pages: int) -> DetectorState:
-        return DetectorState(
-            metric=self.metric,
-            label=self.label,
-            kind=self.kind,
-            alternative=self.alternative,
-            version=1,
-            baseline_n=self.baseline_n,
-            stream_n=self.stream_n,
-            log_statistic=round(max(self.log_r, -5.0), 1),
-            highest_log_statistic=round(min(self.highest, LOG_THRESHOLD + 3), 1),
-            log_threshold=LOG_THRESHOLD,
-            pages_in_window=pages,
-            pages_total=self.pages_total,
-            evidence_since=self.since,
-        )
-
-
-def _detectors(baseline: Cases) -> list[_Detector]:
+def _detectors(baseline: Cases) -> list[Detector]:
     made = []
     for stream in STREAMS:
         direction = stream.quantity.direction
         sides = {"higher_is_worse": ("greater",), "higher_is_better": ("less",), "neither": ("greater", "less")}
         known = int((~np.isnan(baseline.values[stream.quantity.name])).sum())
         made += [
-            _Detector(stream.quantity.name, stream.quantity.label, "rank", side, known) for side in sides[direction]
+            Detector(stream.quantity.name, stream.quantity.label, "rank", side, known) for side in sides[direction]
         ]
-    made.append(_Detector("flagged", "Predicted failures", "rate", "greater", baseline.count))
+    made.append(Detector("flagged", "Predicted failures", "rate", "greater", baseline.count))
     return made
 
 
-def _step(detector: _Detector, cases: Cases, window: Window) -> DetectorState:
+def _step(detector: Detector, cases: Cases, window: Window) -> DetectorState:
     if detector.kind == "rate":
         return detector.feed(np.where(cases.flagged, 2.0, -0.2), window)
     z = cases.z[detector.metric]
@@ -322,7 +185,7 @@ class _Site:
         self.story = story
         self.random = np.random.default_rng([story.seed, *story.site.encode()])
         self.warm: list[Cases] = []
-        self.detectors: list[_Detector] = []
+        self.detectors: list[Detector] = []
         self.reviewed = self.review_failures = 0
 
     def versions(self) -> Versions:
@@ -389,7 +252,7 @@ class _Site:
         return told
 
     def freeze(self, index: int) -> list[SiteReport]:
-        baseline = _joined(self.warm)
+        baseline = joined(self.warm)
         self.detectors = _detectors(baseline)
         last = self.story.window(index)
         span = Window(index=index, start_at=self.story.first_day, end_at=last.end_at)
