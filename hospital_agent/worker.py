@@ -67,10 +67,14 @@ class Worker:
         self._store, self._toolkit, self._pseudonyms = store, toolkit, pseudonyms
         self._inbox, self._filing, self._desk, self._sender = inbox, filing, desk, sender
         self._clock, self._steady, self._reached = clock, steady, reached
+        self._stuck: set[Path | tuple[Path, ...]] = set()  # inputs that can be neither read nor moved, until a restart
 
     def begin(self) -> None:
         """Finish what the last run left half done, and open a window."""
-        self._filing.finish()
+        try:
+            self._filing.finish()
+        except OSError:
+            log.exception("input_not_moved")
         self._desk.begin(self._clock())
 
     def run(self, stop: threading.Event, poll_s: float) -> None:
@@ -89,7 +93,8 @@ class Worker:
         """One round; returns how many inputs were handled."""
         look = self._inbox.look(self._steady())
         waiting = [item.arrived_at for item in look.pending]
-        for handled, item in enumerate(look.complete):
+        complete = [item for item in look.complete if item.source not in self._stuck]
+        for handled, item in enumerate(complete):
             if stop is not None and stop.is_set():
                 return handled
             self._handle(item, before=min([item.arrived_at, *waiting]))
@@ -98,7 +103,7 @@ class Worker:
         self._desk.advance(min([now, *waiting]), now)
         self._reached("windows_closed")
         self._speak()
-        return len(look.complete)
+        return len(complete)
 
     def _speak(self) -> None:
         if self._sender is not None:
@@ -114,14 +119,14 @@ class Worker:
         with self._store.read() as session:
             known = cases.known(session, arrival)
         if known == "same":
-            self._filing.put(item.paths, "done", arrival.case_id)
+            self._put_away(item, "done", arrival)
             return
         self._desk.advance(min(before, now), now)
         finding = self._finding(item, arrival, scored_before=known == "scored_before")
         self._reached("analysed")
         self._desk.take(arrival, finding, self._clock())
         self._reached("stored")
-        self._filing.put(item.paths, _SHELVES[finding.outcome], arrival.case_id)
+        self._put_away(item, _SHELVES[finding.outcome], arrival)
         self._reached("filed")
         log.info(
             f"case_{finding.outcome}",
@@ -131,12 +136,24 @@ class Worker:
             duration_s=round(time.perf_counter() - begun, 3),
         )
 
+    def _put_away(self, item: Item, shelf: Shelf, arrival: Arrival) -> None:
+        """Move a handled input; one that cannot be moved must not hold up the others."""
+        try:
+            self._filing.put(item.paths, shelf, arrival.case_id)
+        except OSError:
+            log.exception("input_not_moved", case_id=arrival.case_id)
+            self._stuck.add(item.source)
+
     def _arrival(self, item: Item, now: datetime) -> Arrival | None:
-        """The input under its pseudonyms; None where it has vanished meanwhile."""
+        """The input under its pseudonyms; None where it has vanished meanwhile or may not be read."""
         try:
             identity = identify(item.source)
-        except OSError:
+        except FileNotFoundError:
             log.warning("input_vanished")
+            return None
+        except OSError:
+            log.exception("input_unreadable")
+            self._stuck.add(item.source)
             return None
         names = self._pseudonyms
         series, content = names.of("series", identity.series), names.of("content", identity.content)

@@ -1,6 +1,7 @@
 """The loop: what lies in the inbox is analysed once, windows close, the baseline freezes, reports reach the centre."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from hospital_agent.errors import CaseFailed
+from hospital_agent.ingest.filing import Filing, Shelf
+from hospital_agent.ingest.series import Identity, identify
 from hospital_agent.pipeline import Values
 from hospital_agent.store.tables import CaseRow, OutboxRow, PageRow, WindowRow
 from shared.report import CountBand
@@ -138,6 +141,50 @@ class TestInputs:
             site.drop("p", number).rename(site.inbox / f"scan{number}.nii")
         site.settle()
         assert sum(row.counted for row in rows(site)) == 1
+
+    def test_an_input_that_cannot_be_moved_is_scored_once_and_holds_up_no_other(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put = Filing.put
+
+        def refuse(filing: Filing, paths: Sequence[Path], shelf: Shelf, case_id: str) -> None:
+            if paths[0].name.startswith("p1"):
+                raise PermissionError
+            put(filing, paths, shelf, case_id)
+
+        monkeypatch.setattr(Filing, "put", refuse)
+        site.drop("p1", 1)
+        site.drop("p2", 2)
+        site.settle()
+        site.settle()
+        assert len(rows(site)) == 2
+        assert [path.name for path in site.inbox.iterdir()] == ["p1__ct1.nii"]
+        monkeypatch.undo()
+        site.start()
+        site.settle()
+        assert len(rows(site)) == 2
+        assert list(site.inbox.iterdir()) == []
+
+    def test_an_input_that_cannot_be_read_holds_up_no_other(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(source: Path) -> Identity:
+            if source.name.startswith("p1"):
+                raise PermissionError
+            return identify(source)
+
+        monkeypatch.setattr("hospital_agent.worker.identify", refuse)
+        site.drop("p1", 1)
+        site.drop("p2", 2)
+        site.settle()
+        assert [row.outcome for row in rows(site)] == ["scored"]
+
+    def test_an_inbox_that_goes_away_and_comes_back(self, site: Site) -> None:
+        site.inbox.rename(site.folder / "away")
+        with pytest.raises(OSError, match="inbox"):
+            site.worker.round()
+        (site.folder / "away").rename(site.inbox)
+        site.drop("p1", 1)
+        site.settle()
+        assert [row.outcome for row in rows(site)] == ["scored"]
 
     def test_processed_inputs_can_be_deleted(self, tmp_path: Path) -> None:
         site = Site(tmp_path, after="delete")
