@@ -18,13 +18,15 @@ def facts_of_sites(session: Session, only: SiteRow | None = None) -> list[SiteFa
     open_alerts = alerts.open_alerts(session, site_id)
     found = []
     for site in [only] if only else sites.all_sites(session):
-        window = windows.get(site.id)
+        window, baseline = windows.get(site.id), baselines.get(site.id)
+        if window and baseline and window.baseline_version not in (None, baseline.baseline_version):
+            baseline = series.baseline_in_force(session, site.id)  # the site went back to an older model
         found.append(
             SiteFacts(
                 site=site,
                 window=window,
                 flagged=flagged.get(window.id) if window else None,
-                baseline=baselines.get(site.id),
+                baseline=baseline,
                 arrived=arrivals.get(site.id),
                 alerts=open_alerts.get(site.id, []),
             )

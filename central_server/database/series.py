@@ -91,9 +91,15 @@ def baselines(session: Session, site_id: int, stratum: str = MAIN_STRATUM) -> di
 
 
 def baseline_in_force(session: Session, site_id: int, stratum: str = MAIN_STRATUM) -> ReportRow | None:
-    """The newest baseline of this stratum; None while the site collects its first."""
+    """The baseline that the latest window is compared with, else the newest; None while the site collects its first."""
     found = baselines(session, site_id, stratum)
-    return found[max(found)] if found else None
+    latest = (
+        select(ReportRow.baseline_version)
+        .where(ReportRow.site_id == site_id, ReportRow.kind == "window", ReportRow.stratum == MAIN_STRATUM)
+        .order_by(ReportRow.window_index.desc(), ReportRow.revision.desc())
+        .limit(1)
+    )
+    return found.get(session.scalar(latest) or 0) or found.get(max(found, default=0))
 
 
 def metric_named(session: Session, site_id: int, metric: str) -> MetricRow:

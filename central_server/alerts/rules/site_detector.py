@@ -20,22 +20,27 @@ class SiteDetector:
 
     The centre computes no alarm of its own: the site's detectors are valid case by case, while distances between
     histograms would page small sites for being small. A page is seen in `pages_in_window`, or, where the window that
-    held it was suppressed or lost, in a higher `pages_total` than the same detector told before. Pages against a
-    baseline that the site has replaced are history and raise nothing.
+    held it was suppressed or lost, in a higher `pages_total` than the same detector told before. Pages of windows
+    that arrive after the site has replaced their baseline are history and raise nothing.
     """
 
     resolves_itself: ClassVar[bool] = False
 
     def find(self, situation: Situation, moment: Moment) -> Iterator[Finding]:  # noqa: ARG002
         """One finding for each page in the reports that arrived."""
-        newest_baseline = max(situation.baselines, default=0)
         for report in situation.arrived:
-            version = report.versions.baseline
-            if report.kind != "window" or version is None or version < newest_baseline:
+            if report.kind != "window" or _is_history(situation, report):
                 continue
             for detector in report.detectors:
                 if _has_paged(detector, _before(situation, report, detector)):
                     yield _finding(situation, report, detector)
+
+
+def _is_history(situation: Situation, report: SiteReport) -> bool:
+    """Whether the window lies before a baseline that replaced its own; one after a return to an older model does not."""
+    newest = situation.baselines.get(max(situation.baselines, default=0))
+    replaced = newest is not None and newest.versions.baseline != report.versions.baseline
+    return replaced and newest is not None and report.window.end_at <= newest.window.end_at
 
 
 def _before(situation: Situation, report: SiteReport, detector: DetectorState) -> DetectorState | None:

@@ -87,12 +87,23 @@ def test_old_pages_of_a_site_that_is_new_to_the_centre_are_not_told() -> None:
     assert find([report], 0) == []
 
 
-def test_pages_against_a_replaced_baseline_are_history() -> None:
+def after_a_new_baseline(frozen_at: timedelta) -> list[Finding]:
+    """A page under baseline 1 arrives when the site has frozen baseline 2 so long after the page's window."""
     page = PAGES[0]
     baseline = next(r for r in REPORTS if r.kind == "baseline")
-    newer = baseline.model_copy(update={"versions": baseline.versions.model_copy(update={"baseline": 2})})
-    reports = [*REPORTS[:page], newer, REPORTS[page]]
-    assert find(reports, page + 1) == []
+    window = baseline.window.model_copy(update={"end_at": REPORTS[page].window.end_at + frozen_at})
+    versions = baseline.versions.model_copy(update={"baseline": 2})
+    newer = baseline.model_copy(update={"versions": versions, "window": window})
+    return find([*REPORTS[:page], newer, REPORTS[page]], page + 1)
+
+
+def test_pages_before_a_new_baseline_are_history() -> None:
+    assert after_a_new_baseline(timedelta(0)) == []
+    assert after_a_new_baseline(timedelta(days=3)) == []
+
+
+def test_pages_after_a_return_to_an_older_model_are_told() -> None:
+    assert after_a_new_baseline(-timedelta(days=2))
 
 
 def test_while_the_alert_is_open_the_change_keeps_its_start() -> None:

@@ -6,6 +6,7 @@ import io
 import pytest
 
 from shared.read_models import MetricInfo, MetricSeries
+from shared.report import report_id_for
 from tests.central_world import READING_TOKEN, STORIES, World
 from tests.report_factory import STREAMS, SiteStory, reports_of
 
@@ -100,6 +101,22 @@ def test_another_version_of_a_quantity_is_never_put_into_one_series(world: World
     found = series(world, "north-clinic", "mean_entropy")
     assert found.metric.version == 2
     assert [point.answer for point in found.points] == ["missing", "ok"]
+
+
+def test_after_a_return_to_an_older_model_its_baseline_is_in_force_again(world: World) -> None:
+    told = reports_of(SiteStory("north-clinic", windows=8, warm_up=4))
+    first = next(r for r in told if r.kind == "baseline")
+    window = first.window.model_copy(update={"index": 6})
+    second_id = report_id_for("north-clinic", "baseline", 6, "all", 0, 2)
+    versions = first.versions.model_copy(update={"baseline": 2})
+    second = first.model_copy(update={"window": window, "report_id": second_id, "versions": versions})
+    world.add_site("north-clinic")
+    world.take_in([*told[:-1], second, told[-1]])
+    found = series(world, "north-clinic", "mean_entropy").baseline
+    assert found is not None
+    assert found.report_id == first.report_id
+    shown = world.get("/sites/north-clinic").json()["overview"]["baseline"]
+    assert shown["version"] == 1
 
 
 def test_a_quantity_that_was_never_reported_answers_404(read_world: World) -> None:
