@@ -13,6 +13,7 @@ pseudonym, a report by its id.
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -117,12 +118,14 @@ class Worker:
         if arrival is None:
             return
         with self._store.read() as session:
-            known = cases.known(session, arrival)
-        if known == "same":
+            earlier = cases.known(session, arrival)
+        if earlier.known == "same":
             self._put_away(item, "done", arrival)
             return
+        if earlier.failures:
+            arrival = replace(arrival, case_id=self._pseudonyms.of("case", f"{arrival.case_id}/{earlier.failures}"))
         self._desk.advance(min(before, now), now)
-        finding = self._finding(item, arrival, scored_before=known == "scored_before")
+        finding = self._finding(item, arrival, scored_before=earlier.known == "scored_before")
         self._reached("analysed")
         self._desk.take(arrival, finding, self._clock())
         self._reached("stored")

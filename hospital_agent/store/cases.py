@@ -17,11 +17,19 @@ Known = Literal["new", "same", "scored_before"]
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What is known of an input from before, and how often its very bytes failed."""
+
+    known: Known
+    failures: int
+
+
+@dataclass(frozen=True)
 class Arrival:
     """An input under its pseudonyms.
 
     Args:
-        case_id: pseudonym of this series with this content.
+        case_id: pseudonym of this series with this content; another one for each time that it failed and came again.
         series, instances, content, patient: pseudonyms; see `ingest.series.Identity`.
         received_at: when it became complete.
     """
@@ -51,26 +59,27 @@ class Finding:
     result: dict[str, Any] | None = None
 
 
-def known(session: Session, arrival: Arrival) -> Known:
-    """Whether this input was handled before.
+def known(session: Session, arrival: Arrival) -> Earlier:
+    """What is known of an input from before.
 
     "same": these very bytes, or these images of a series that was scored. "scored_before": the series was scored, from
-    other images. What was refused may come again in another form and is then new.
+    other images. What was refused may come again in another form, and what failed may be put into the inbox again as
+    it is: both are then new.
     """
-    earlier = session.execute(
-        select(CaseRow.content, CaseRow.instances, CaseRow.outcome).where(CaseRow.series == arrival.series)
-    ).all()
-    scored = [instances for _, instances, outcome in earlier if outcome == "scored"]
-    if arrival.instances in scored or any(content == arrival.content for content, _, _ in earlier):
-        return "same"
-    return "scored_before" if scored else "new"
+    rows = list(session.scalars(select(CaseRow).where(CaseRow.series == arrival.series)))
+    scored = [row.instances for row in rows if row.outcome == "scored"]
+    same = [row for row in rows if row.content == arrival.content]
+    put_back = bool(same) and all(r.outcome == "failed" and r.stored_at < arrival.received_at for r in same)
+    if arrival.instances in scored or (same and not put_back):
+        return Earlier("same", len(same))
+    return Earlier("scored_before" if scored else "new", len(same))
 
 
 def begin_attempt(session: Session, arrival: Arrival, now: datetime) -> int:
     """Count one more try of an input; the count survives a crash during it. Returns the number of this try."""
-    row = session.get(Attempt, arrival.content)
+    row = session.get(Attempt, arrival.case_id)
     if row is None:
-        row = Attempt(content=arrival.content, count=0, begun_at=now)
+        row = Attempt(case_id=arrival.case_id, count=0, begun_at=now)
         session.add(row)
     row.count += 1
     row.begun_at = now

@@ -7,7 +7,7 @@ The tables are made by the migrations; a test holds the two together.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -53,7 +53,7 @@ class Attempt(Base):
 
     __tablename__ = "attempts"
 
-    content: Mapped[str] = mapped_column(PSEUDONYM, primary_key=True)
+    case_id: Mapped[str] = mapped_column(PSEUDONYM, primary_key=True)
     count: Mapped[int] = mapped_column(Integer)
     begun_at: Mapped[datetime] = mapped_column(Moment)
 
@@ -66,7 +66,7 @@ class CaseRow(Base):
 
     __tablename__ = "cases"
     __table_args__ = (
-        UniqueConstraint("series", "content", name="uq_cases_series_content"),
+        Index("ix_cases_series", "series"),
         Index("ix_cases_window", "window_index", "outcome"),
         Index("ix_cases_patient", "patient", "window_index"),
     )

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,25 @@ class TestInputs:
         (row,) = rows(site)
         assert (row.outcome, row.stage, row.reason, row.values) == ("failed", "segmentation", "out_of_memory", None)
         assert list((site.data / "failed").iterdir()) != []
+
+    def test_an_input_that_failed_may_be_put_back_and_is_analysed_again(self, tmp_path: Path) -> None:
+        class Dying:
+            def segment(self, volume: object) -> None:
+                raise MemoryError
+
+        clock = TestClock(now=datetime.now(UTC) - timedelta(minutes=5))  # files tell when they were really moved
+        site = Site(tmp_path, clock=clock, toolkit=quick_toolkit(segmenter=Dying()))
+        site.drop("p1", 1)
+        site.settle()
+        site.toolkit = quick_toolkit()
+        site.start()
+        for back in (1, 2):
+            clock.now = datetime.now(UTC) + timedelta(minutes=back)
+            for path in (site.data / "failed").iterdir():
+                path.rename(site.inbox / path.name)
+            site.settle()
+        assert [row.outcome for row in rows(site)] == ["failed", "scored"]
+        assert len({row.case_id for row in rows(site)}) == 2
 
     def test_the_same_series_again_has_no_further_effect(self, site: Site) -> None:
         path = site.drop("p1", 1)

@@ -37,7 +37,7 @@ class SiteDetector:
 
 
 def _is_history(situation: Situation, report: SiteReport) -> bool:
-    """Whether the window lies before a baseline that replaced its own; one after a return to an older model does not."""
+    """Whether the window lies before a baseline that replaced its own; not so after a return to an older model."""
     newest = situation.baselines.get(max(situation.baselines, default=0))
     replaced = newest is not None and newest.versions.baseline != report.versions.baseline
     return replaced and newest is not None and report.window.end_at <= newest.window.end_at

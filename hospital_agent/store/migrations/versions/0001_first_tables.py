@@ -1,6 +1,6 @@
 """The first tables.
 
-What must hold afterwards: exactly one window is open; one series with one content is one case; a ledger row is never
+What must hold afterwards: exactly one window is open; a case id stands for one case; a ledger row is never
 changed or deleted.
 """
 
@@ -40,7 +40,7 @@ def _facts_and_attempts() -> None:
     )
     op.create_table(
         "attempts",
-        sa.Column("content", PSEUDONYM, primary_key=True),
+        sa.Column("case_id", PSEUDONYM, primary_key=True),
         sa.Column("count", sa.Integer, nullable=False),
         sa.Column("begun_at", MOMENT, nullable=False),
     )
@@ -97,8 +97,8 @@ def _cases() -> None:
         sa.Column("values", sa.JSON),
         sa.Column("events", sa.JSON),
         sa.Column("result", sa.JSON),
-        sa.UniqueConstraint("series", "content", name="uq_cases_series_content"),
     )
+    op.create_index("ix_cases_series", "cases", ["series"])
     op.create_index("ix_cases_window", "cases", ["window_index", "outcome"])
     op.create_index("ix_cases_patient", "cases", ["patient", "window_index"])
 
