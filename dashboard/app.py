@@ -1,6 +1,7 @@
 """The dashboard, wired once: pages in their order, sign-in, security headers, what happens when something fails."""
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -43,10 +44,16 @@ def create_app(settings: Settings, client: CentralClient, clock: Clock = utc_now
         on_error=_failed,
     )
     in_bar = [(page.PATH, page.NAME) for page in PAGES if "<" not in page.PATH]
-    app.validation_layout = html.Div(  # type: ignore[assignment]
-        [shell("", settings.refresh_s, in_bar), *(page.layout(*_example(page)) for page in PAGES)]
-    )
-    app.layout = lambda: shell(session.actor() if flask.has_request_context() else "", settings.refresh_s, in_bar)
+    tickers = [name for page in PAGES for name in page.TICKERS]
+
+    def frame() -> Component:
+        actor = session.actor() if flask.has_request_context() else ""
+        return shell(actor, in_bar, tickers, settings.refresh_s)
+
+    # Pages come and go, so that Dash is told of all parts that can ever be on the page.
+    every_part = html.Div([frame(), *(page.layout(*_example(page)) for page in PAGES)])
+    app.validation_layout = every_part  # type: ignore[assignment]
+    app.layout = frame
     _register_router(app)
     for page in PAGES:
         page.register(app, client, clock, settings.refresh_s)
@@ -64,7 +71,8 @@ def find_page(path: str, search: str | None = None) -> Component:
         named = match(page.PATH, path)
         if named is None:
             continue
-        wanted = {key: value for key, value in query.items() if key in _choices(page.layout) and key not in named}
+        choices = _choices(page.layout) - set(named)
+        wanted = {key: value for key, value in query.items() if key in choices}
         found: Component = page.layout(**named, **wanted)
         return found
     return nothing_here("There is no such page.", "The overview lists all sites.")
@@ -84,9 +92,8 @@ def match(pattern: str, path: str) -> dict[str, str] | None:
     return named
 
 
-def _choices(layout: Callable[..., Component]) -> tuple[str, ...]:
-    code = layout.__code__
-    return code.co_varnames[: code.co_argcount]
+def _choices(layout: Callable[..., Component]) -> set[str]:
+    return set(signature(layout).parameters)
 
 
 def _example(page: ModuleType) -> list[str]:
@@ -98,6 +105,7 @@ def _register_router(app: Dash) -> None:
     def route(path: str, search: str | None) -> Component:
         return find_page(path, search)
 
+    in_browser(app, "leave", Output("title-sink", "title"), Input("leave", "data"))
     in_browser(app, "arrive", Output("title-sink", "children"), Input("url", "pathname"), Input("content", "children"))
 
 
@@ -123,11 +131,10 @@ def _require_sign_in(server: flask.Flask, clock: Clock) -> None:
 def _failed(error: Exception) -> None:
     """What an open page does when a callback failed: sign in again, or say what is wrong, and keep what it shows."""
     if isinstance(error, SignInNeeded):
-        ended = "&ended" if session.actor() else ""
         session.end()
         here = urlsplit(flask.request.headers.get("Referer", ""))
         onward = here.path + (f"?{here.query}" if here.query else "")
-        set_props("leave", {"href": f"{sign_in.PATH}?next={quote(onward or '/', safe='')}{ended}"})
+        set_props("leave", {"data": f"{sign_in.PATH}?next={quote(onward or '/', safe='')}&ended"})
     elif isinstance(error, DashboardError):
         set_props("banner", {"children": notice("critical", str(error))})
     else:

@@ -17,6 +17,15 @@ window.dash_clientside.segwatch = {
     return "";
   },
 
+  /* Load another document, e.g. the sign-in page; several parts of a page may ask for it at the same moment. */
+  leave(address) {
+    if (address && Date.now() - (window.segwatchLeftAt || 0) > 5000) {
+      window.segwatchLeftAt = Date.now();
+      window.location.assign(address);
+    }
+    return window.dash_clientside.no_update;
+  },
+
   /* Mark the chosen card, bring the large view into sight after a click, and keep the address a permalink. */
   showChoice(quantity, chosenWindow, _cards, stratum) {
     const triggered = window.dash_clientside.callback_context.triggered || [];
@@ -38,7 +47,11 @@ window.dash_clientside.segwatch = {
     const query = new URLSearchParams({quantity});
     if (chosenWindow && chosenWindow !== "latest") query.set("window", chosenWindow);
     if (stratum && stratum !== "all") query.set("stratum", stratum);
-    window.history.replaceState(window.history.state, "", `${window.location.pathname}?${query}`);
+    if (`?${query}` !== window.location.search) {
+      window.history.replaceState(window.history.state, "", `${window.location.pathname}?${query}`);
+      // Dash's Location must know the new address, or it would put the old one back.
+      window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+    }
     return window.dash_clientside.no_update;
   },
 };

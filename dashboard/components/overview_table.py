@@ -11,6 +11,7 @@ from dashboard.wording import age, count, moment, percent, plural, range_of, rat
 from shared.read_models import RateView, SiteOverview
 
 TABLE_ID = "sites-table"
+ROWS_A_PAGE = 50
 Row = dict[str, Any]
 
 THEME = (
@@ -118,6 +119,13 @@ def _columns() -> list[Row]:
     ]  # fmt: skip
 
 
+def class_of(row_count: int) -> str:
+    """How the table looks: hidden while it is empty, without a pager while all rows fit on one page."""
+    if row_count == 0:
+        return "sites-table no-rows"
+    return "sites-table one-page" if row_count <= ROWS_A_PAGE else "sites-table"
+
+
 def table() -> dag.AgGrid:
     """The empty table; its rows come with the first look at the centre."""
     return dag.AgGrid(
@@ -125,7 +133,7 @@ def table() -> dag.AgGrid:
         columnDefs=_columns(),
         rowData=[],
         getRowId="params.data.site",
-        className="sites-table",
+        className=class_of(0),
         defaultColDef={"resizable": True, "sortable": True, "suppressMovable": True, "autoHeaderHeight": True},
         dashGridOptions={
             "domLayout": "autoHeight",
@@ -137,6 +145,9 @@ def table() -> dag.AgGrid:
             "suppressNoRowsOverlay": True,
             "theme": {"function": THEME},
             "animateRows": False,
+            "pagination": True,
+            "paginationPageSize": ROWS_A_PAGE,
+            "paginationPageSizeSelector": False,
         },
         style={"height": None, "width": "100%"},
     )

@@ -12,14 +12,21 @@ from dashboard.theme import MANTINE_THEME
 DISCLAIMER = "A quality-monitoring aid, not for diagnosis."
 
 
-def shell(actor: str, refresh_s: float, pages: Sequence[tuple[str, str]]) -> Component:
-    """The frame, in which the page's content changes; `pages` are (path, name) in their order."""
+def shell(actor: str, pages: Sequence[tuple[str, str]], tickers: Sequence[str], refresh_s: float) -> Component:
+    """The frame, in which the page's content changes.
+
+    Args:
+        actor: the signed-in person.
+        pages: path and name of the pages in the bar, in their order.
+        tickers: names of the clocks at which parts of pages ask the centre anew; see `pages.parts`.
+        refresh_s: seconds between two ticks.
+    """
     links = [dcc.Link(name, href=path, className="nav-link", id={"type": "nav", "path": path}) for path, name in pages]
     frame: Component = dmc.MantineProvider(
         [
             dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Location(id="leave", refresh=True),
-            dcc.Interval(id="tick", interval=int(refresh_s * 1000)),
+            dcc.Store(id="leave"),
+            *(dcc.Interval(id=f"{name}-tick", interval=int(refresh_s * 1000)) for name in tickers),
             dcc.Store(id="changed", data=0),
             html.Div(id="title-sink", hidden=True),
             html.A("Skip to the content", href="#content", className="skip"),

@@ -12,7 +12,7 @@ from dashboard.client import CentralClient, CentralForPerson
 from dashboard.components.alert_cards import cards, sorted_by_need
 from dashboard.components.basics import aria, nothing_here, trouble
 from dashboard.errors import CentralUnreachable, NotFound, UnreadableAnswer
-from dashboard.pages.parts import KEEP, as_of, digest, title_row
+from dashboard.pages.parts import KEEP, as_of, digest, rests_while_asking, title_row
 from dashboard.session import signed_in
 from dashboard.wording import plural
 from shared.clock import Clock
@@ -21,6 +21,7 @@ from shared.read_models import AlertState, AlertView
 PATH = "/alerts"
 NAME = "Alerts"
 ORDER = 2
+TICKERS = ("alerts",)
 
 FILTERS: dict[str, tuple[str, tuple[AlertState, ...]]] = {
     "unresolved": ("Unresolved", ("firing", "acknowledged")),
@@ -109,10 +110,11 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
         Output("alerts-digest", "data"),
         Output("alerts-banner", "children"),
         Output("alerts-as-of", "children"),
-        Input("tick", "n_intervals"),
+        Input("alerts-tick", "n_intervals"),
         Input("changed", "data"),
         Input("url", "search"),
         State("alerts-digest", "data"),
+        **rests_while_asking("alerts"),
     )
     def refresh(_: object, __: object, search: str | None, known: str | None) -> tuple[object, ...]:
         asked = asked_by(search)

@@ -11,13 +11,14 @@ from dashboard.client import CentralClient, CentralForPerson
 from dashboard.components import headline, overview_table
 from dashboard.components.basics import nothing_here, trouble
 from dashboard.errors import CentralUnreachable, UnreadableAnswer
-from dashboard.pages.parts import KEEP, as_of, title_row
+from dashboard.pages.parts import KEEP, as_of, rests_while_asking, title_row
 from dashboard.session import signed_in
 from shared.clock import Clock
 
 PATH = "/"
 NAME = "Overview"
 ORDER = 1
+TICKERS = ("overview",)
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,17 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
         Output("overview-strip", "children"),
         Output(overview_table.TABLE_ID, "rowData"),
         Output("overview-nothing", "children"),
-        Output(overview_table.TABLE_ID, "style"),
+        Output(overview_table.TABLE_ID, "className"),
         Output("overview-banner", "children"),
         Output("overview-as-of", "children"),
-        Input("tick", "n_intervals"),
+        Input("overview-tick", "n_intervals"),
         Input("url", "search"),
+        **rests_while_asking("overview"),
     )
     def refresh(_: int | None, search: str | None) -> tuple[object, ...]:
         try:
             found = look(signed_in(client, clock), clock(), group_of(search))
         except (CentralUnreachable, UnreadableAnswer) as error:
             return (*(KEEP,) * 4, trouble(str(error), refresh_s), KEEP)
-        style = {"width": "100%", "height": None, "display": "block" if found.rows else "none"}
-        return found.strip, found.rows, found.nothing, style, None, as_of(clock())
+        look_of_table = overview_table.class_of(len(found.rows))
+        return found.strip, found.rows, found.nothing, look_of_table, None, as_of(clock())

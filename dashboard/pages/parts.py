@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from dash import ClientsideFunction, html, no_update
+from dash import ClientsideFunction, Output, html, no_update
 from dash.development.base_component import Component
 from pydantic import BaseModel
 
@@ -20,6 +20,15 @@ def as_of(now: datetime) -> str:
 def title_row(title: str, as_of_id: str) -> Component:
     """A page's title, and beside it how fresh the page is."""
     return html.Div([html.H1(title), html.Span(id=as_of_id, className="as-of")], className="title-row")
+
+
+def rests_while_asking(name: str) -> dict[str, Any]:
+    """For a callback that a ticker drives: the ticker (one for each part of a page, in the shell) rests while it runs.
+
+    A page ignores the answer to a question that it has asked again meanwhile, so that with a centre slower than the
+    ticker nothing would ever be shown.
+    """
+    return {"running": [(Output(f"{name}-tick", "disabled"), True, False)]}
 
 
 def digest(models: Iterable[BaseModel | str | None]) -> str:

@@ -19,7 +19,7 @@ from dashboard.figures import evidence, rates
 from dashboard.figures.chart import Figure
 from dashboard.figures.common import marks_of
 from dashboard.pages import site_quantities
-from dashboard.pages.parts import KEEP, as_of, digest
+from dashboard.pages.parts import KEEP, as_of, digest, rests_while_asking
 from dashboard.session import signed_in
 from dashboard.wording import plural
 from shared.clock import Clock
@@ -28,6 +28,7 @@ from shared.read_models import AlertView, DetectorSeries, RateSeries, SiteDetail
 PATH = "/sites/<site>"
 NAME = "Site"
 ORDER = 10
+TICKERS = ("site", *site_quantities.TICKERS)
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,11 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
         Output("site-funnel", "children"),
         Output("site-digest", "data"),
         Output("site-page", "className"),
-        Input("tick", "n_intervals"),
+        Input("site-tick", "n_intervals"),
         Input("changed", "data"),
         State("site-name", "data"),
         State("site-digest", "data"),
+        **rests_while_asking("site"),
     )
     def refresh(_: object, __: object, site: str, known: str | None) -> tuple[object, ...]:
         try:

@@ -15,12 +15,13 @@ from dashboard.errors import CentralRefused, CentralUnreachable, UnreadableAnswe
 from dashboard.figures import histogram, scores
 from dashboard.figures.chart import Figure
 from dashboard.figures.common import change_marks_of
-from dashboard.pages.parts import KEEP, digest, in_browser
+from dashboard.pages.parts import KEEP, digest, in_browser, rests_while_asking
 from dashboard.session import signed_in
 from dashboard.wording import ANSWER_WORDS, span
 from shared.clock import Clock
 from shared.read_models import AlertView, DetectorSeries, DriftSeries, MetricInfo, MetricPoint, MetricSeries
 
+TICKERS = ("multiples", "detail")
 LATEST = "latest"
 FIRST_SHOWN = 12
 EVIDENCE_HEIGHT = 220
@@ -106,7 +107,11 @@ def layout(quantity: str | None, window: str | None, stratum: str) -> list[Compo
             "site's own baseline. Hatched: no number, and why.",
             name="scores",
         ),
-        panel("One quantity in detail", _detail_frame(quantity, window, stratum), name="quantity-detail"),
+        panel(
+            "One quantity in detail",
+            _detail_frame(quantity, window, stratum),
+            name="quantity-detail",
+        ),
     ]
 
 
@@ -193,12 +198,13 @@ def _register_multiples(app: Dash, client: CentralClient, clock: Clock) -> None:
         Output("show-all", "children"),
         Output("quantity", "data"),
         Output("quantity", "value"),
-        Input("tick", "n_intervals"),
+        Input("multiples-tick", "n_intervals"),
         Input("changed", "data"),
         Input("show-all", "n_clicks"),
         State("site-name", "data"),
         State("multiples-digest", "data"),
         State("quantity", "value"),
+        **rests_while_asking("multiples"),
     )
     def refresh(
         _: object, __: object, wants_all: int, site: str, known: str | None, chosen: str | None
@@ -258,11 +264,12 @@ def _register_detail(app: Dash, client: CentralClient, clock: Clock) -> None:
         Output("detail-digest", "data"),
         Input("quantity", "value"),
         Input("window", "value"),
-        Input("tick", "n_intervals"),
+        Input("detail-tick", "n_intervals"),
         Input("changed", "data"),
         State("site-name", "data"),
         State("stratum", "data"),
         State("detail-digest", "data"),
+        **rests_while_asking("detail"),
     )
     def refresh(
         quantity: str | None, window: str | None, _: object, __: object, site: str, stratum: str, known: str | None

@@ -82,7 +82,7 @@ def prop(name: str, value: object) -> dict[str, object]:
     return {"id": ident, "property": which, "value": value}
 
 
-OVERVIEW = [prop("tick.n_intervals", 0), prop("url.search", "")]
+OVERVIEW = [prop("overview-tick.n_intervals", 0), prop("url.search", "")]
 
 
 def test_health_is_told_without_signing_in_and_without_the_centre(
@@ -303,7 +303,7 @@ def test_an_ended_session_leads_the_open_page_back_to_sign_in(
 ) -> None:
     central.sessions.clear()
     answer = call(signed_in, dash, "..overview-strip", OVERVIEW, []).get_json()
-    assert answer["sideUpdate"]["leave"]["href"] == "/sign-in?next=%2Falerts%3Fx%3D1&ended"
+    assert answer["sideUpdate"]["leave"]["data"] == "/sign-in?next=%2Falerts%3Fx%3D1&ended"
     assert "rowData" not in json.dumps(answer.get("response", {}))
     assert signed_in.get("/").status_code == 302
 
@@ -312,7 +312,7 @@ def test_nobody_gets_an_answer_from_a_callback(
     visitor: flask.testing.FlaskClient, dash: Dash, central: FakeCentral
 ) -> None:
     answer = call(visitor, dash, "..overview-strip", OVERVIEW, []).get_json()
-    assert answer["sideUpdate"]["leave"]["href"].startswith("/sign-in?next=")
+    assert answer["sideUpdate"]["leave"]["data"].startswith("/sign-in?next=")
     assert central.asked == []
 
 
@@ -344,7 +344,8 @@ def test_a_fault_of_the_dashboard_is_said_without_its_inside(
 
 
 SITE_STATE = [prop("site-name.data", "south-clinic"), prop("site-digest.data", None)]
-SITE_INPUTS = [prop("tick.n_intervals", 0), prop("changed.data", 0)]
+CHANGED = prop("changed.data", 0)
+SITE_INPUTS = [prop("site-tick.n_intervals", 0), CHANGED]
 
 
 def test_a_site_is_filled_once_and_left_alone_until_something_changes(
@@ -365,7 +366,12 @@ def test_a_site_that_does_not_exist_is_said_in_words(signed_in: flask.testing.Fl
 
 
 def detail(visitor: flask.testing.FlaskClient, dash: Dash, quantity: str | None, known: str | None = None):
-    inputs = [prop("quantity.value", quantity), prop("window.value", "latest"), *SITE_INPUTS]
+    inputs = [
+        prop("quantity.value", quantity),
+        prop("window.value", "latest"),
+        prop("detail-tick.n_intervals", 0),
+        CHANGED,
+    ]
     state = [prop("site-name.data", "south-clinic"), prop("stratum.data", "all"), prop("detail-digest.data", known)]
     return call(visitor, dash, "..detail-problem", inputs, state).get_json()["response"]
 
@@ -385,7 +391,7 @@ def test_a_quantity_that_does_not_exist_is_said_in_words(signed_in: flask.testin
 
 
 def test_the_quantities_choose_the_most_changed_one(signed_in: flask.testing.FlaskClient, dash: Dash) -> None:
-    inputs = [*SITE_INPUTS, prop("show-all.n_clicks", 0)]
+    inputs = [prop("multiples-tick.n_intervals", 0), CHANGED, prop("show-all.n_clicks", 0)]
     state = [prop("site-name.data", "south-clinic"), prop("multiples-digest.data", None), prop("quantity.value", None)]
     response = call(signed_in, dash, "..multiples.children", inputs, state).get_json()["response"]
     offered = [option["value"] for option in response["quantity"]["data"]]

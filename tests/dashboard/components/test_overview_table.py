@@ -68,6 +68,12 @@ def test_a_title_that_is_the_name_is_not_told_twice(sites: dict[str, SiteOvervie
     assert row(sites["north-clinic"].model_copy(update={"title": "north-clinic"}))["slug"] == ""
 
 
+def test_the_pager_is_there_only_when_there_is_something_to_page() -> None:
+    assert overview_table.class_of(0) == "sites-table no-rows"
+    assert "one-page" in overview_table.class_of(overview_table.ROWS_A_PAGE)
+    assert overview_table.class_of(overview_table.ROWS_A_PAGE + 1) == "sites-table"
+
+
 def test_rows_can_travel_as_json(sites: dict[str, SiteOverview]) -> None:
     rows = overview_table.rows(sites.values(), NOW)
     assert json.loads(json.dumps(rows)) == rows
