@@ -17,9 +17,9 @@ from demo.story import Story, TooSlow
 from hospital_agent.simulation.hosts import Host
 from shared.read_models import AlertView
 
-CALM = 12  # patients a site after the baselines are frozen and before the scanner changes
+CALM = 8  # patients a site after the baselines are frozen and before the scanner changes
 CHANGED = 60  # patients after the change, at most
-CALM_RUN = 15  # patients after the baselines in the run without a change
+CALM_RUN = 10  # patients after the baselines in the run without a change
 BASELINE_AT_MOST = 60
 
 

@@ -4,7 +4,7 @@
     network.safetensors     weights, half precision
     reference.safetensors   fitted OOD scores, one prefix a score
     validation.json         score -> smallest, median, largest over in-distribution validation cases
-    quality.json            the quality model, and how well its flag finds failures
+    quality.json            the quality model, with how well its flag finds failures
     MODEL_CARD.md           for people; not part of the hash
 
 The hash of a model is the hash of its manifest, which holds the hashes of the rest.
@@ -25,7 +25,6 @@ from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore, ood_scores
 from hospital_agent.analysis.quality import QualityModel, quality_models
 from hospital_agent.analysis.segmentation.base import Segmenter
-from shared.report import FlagQuality
 
 if TYPE_CHECKING:
     from hospital_agent.analysis.segmentation.bundled import WorkingGrid
@@ -49,7 +48,6 @@ class LoadedModel:
     ood: Mapping[str, OodScore]
     validation: Mapping[str, ValidationRange]
     quality: QualityModel
-    flag_quality: FlagQuality | None
 
 
 def load_model(folder: Path, *, device: str = "auto", with_network: bool = True) -> LoadedModel:
@@ -66,7 +64,6 @@ def load_model(folder: Path, *, device: str = "auto", with_network: bool = True)
     try:
         quality = _read_json(folder / "quality.json")
         ranges = {name: ValidationRange(*triple) for name, triple in _read_json(folder / "validation.json").items()}
-        flag = quality["flag_quality"]
         return LoadedModel(
             name=manifest["name"],
             version=manifest["version"],
@@ -77,7 +74,6 @@ def load_model(folder: Path, *, device: str = "auto", with_network: bool = True)
             quality=quality_models.load("hospital_agent.analysis.quality")
             .get(quality["kind"])
             .from_json(quality["model"]),
-            flag_quality=None if flag is None else FlagQuality.model_validate(flag),
         )
     except (KeyError, TypeError) as problem:
         raise ModelMismatch(f"The model folder '{folder.name}' lacks something its manifest promises.") from problem
@@ -94,7 +90,6 @@ def save_model(
     validation: Mapping[str, ValidationRange],
     quality_kind: str,
     quality: Mapping[str, Any],
-    flag_quality: FlagQuality | None,
     made_from: Mapping[str, Any],
 ) -> str:
     """Write a model folder; `made_from` says how it was trained. Returns the hash of the model."""
@@ -106,8 +101,7 @@ def save_model(
     fitted = {f"{score}.{key}": np.ascontiguousarray(a) for score, fit in ood.items() for key, a in fit.state().items()}
     save_file(fitted, folder / "reference.safetensors")
     _write_json(folder / "validation.json", {key: [r.low, r.median, r.high] for key, r in validation.items()})
-    told = None if flag_quality is None else flag_quality.model_dump()
-    _write_json(folder / "quality.json", {"kind": quality_kind, "model": quality, "flag_quality": told})
+    _write_json(folder / "quality.json", {"kind": quality_kind, "model": quality})
     for part in PARTS:
         (folder / part).chmod(0o644)  # safetensors makes files that only their owner can read
     manifest = {

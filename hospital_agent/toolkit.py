@@ -115,7 +115,7 @@ def build_toolkit(
         ood=loaded.ood if loaded else {},
         validation=loaded.validation if loaded else {},
         quality=loaded.quality if loaded else None,
-        flag_quality=loaded.flag_quality if loaded else None,
+        flag_quality=loaded.quality.flag_quality(mask_only=not with_network) if loaded else None,
         backend="bundled" if loaded and loaded.segmenter else SUPPLIED_MASK,
         model_version=loaded.version if loaded else "none",
         model_hash=loaded.hash if loaded else "none",

@@ -33,7 +33,6 @@ def write_model(folder: Path) -> Path:
         validation={"mahalanobis": ValidationRange(100.0, 500.0, 900.0)},
         quality_kind="logistic_regression",
         quality=quality.to_json(),
-        flag_quality=quality.flag_quality,
         made_from={},
     )
     return folder

@@ -111,7 +111,6 @@ def make_model(run: Run, out: Path, cost: str) -> None:
         validation=final.validation,
         quality_kind="logistic_regression",
         quality=quality.to_json(),
-        flag_quality=quality.flag_quality,
         made_from={"seed": recipe.seed, "patients": len({h.patient for h in run.hosts})},
     )
     views = {view.name: view for view in quality.views}

@@ -7,9 +7,10 @@ import pytest
 from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.features import features
 from hospital_agent.analysis.uncertainty import uncertainty_scores
-from hospital_agent.model_folder import SHIPPED_MODEL
+from hospital_agent.model_folder import load_model
 from hospital_agent.toolkit import build_toolkit
 from shared.errors import UnknownName
+from tests.model_folder import write_model
 
 
 def test_every_registered_feature_and_score_is_in_it() -> None:
@@ -33,7 +34,6 @@ def test_an_empty_mask_has_no_volume_and_no_pieces() -> None:
     assert "intensity_mode_hu" not in nothing
 
 
-@pytest.mark.skipif(not SHIPPED_MODEL.is_dir(), reason="No model is shipped yet.")
 def test_the_shipped_model_predicts_quality() -> None:
     toolkit = build_toolkit(with_network=False)
     assert toolkit.quality is not None
@@ -48,3 +48,11 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_lung_backend_is_refused() -> None:
     with pytest.raises(UnknownName):
         build_toolkit(with_network=False, lungs="lung")
+
+
+def test_the_flag_on_supplied_masks_is_told_as_good_as_it_is_on_masks_alone(tmp_path: Path) -> None:
+    folder = write_model(tmp_path)
+    quality = load_model(folder, with_network=False).quality
+    assert build_toolkit(folder, with_network=False).flag_quality == quality.flag_quality(mask_only=True)
+    assert build_toolkit(folder).flag_quality == quality.flag_quality(mask_only=False)
+    assert quality.flag_quality(mask_only=True) != quality.flag_quality(mask_only=False)

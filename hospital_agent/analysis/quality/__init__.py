@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from shared.registry import Registry
+from shared.report import FlagQuality
 
 Scores = Mapping[str, float | None]
 FAILED_BELOW_DICE = 0.6  # Valindria et al., and the 2021 quality paper
@@ -40,6 +41,10 @@ class QualityModel(Protocol):
 
     def predict(self, scores: Scores, *, empty: bool) -> QualityPrediction:
         """Predict from named values; `empty` says that the mask has no voxel."""
+        ...
+
+    def flag_quality(self, *, mask_only: bool) -> FlagQuality | None:
+        """How well the flag finds failures, as measured: with the network's scores, or from the mask alone."""
         ...
 
     def to_json(self) -> dict[str, Any]:

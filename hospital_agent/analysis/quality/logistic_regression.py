@@ -165,10 +165,9 @@ class LogisticQualityModel:
             items.update(dict.fromkeys(view.encoding.inputs))
         return tuple(item.name for item in items)
 
-    @property
-    def flag_quality(self) -> FlagQuality:
-        """Of the richest view: what the flag of this model is worth where its network segments."""
-        return self.views[0].flag_quality
+    def flag_quality(self, *, mask_only: bool) -> FlagQuality:
+        """What the flag is worth where this model's network segments, or where another product's masks are scored."""
+        return self.views[-1 if mask_only else 0].flag_quality
 
     def view_for(self, scores: Scores) -> QualityView | None:
         """The richest view that these values can serve, or None."""

@@ -89,7 +89,7 @@ def test_without_its_network_the_folder_still_scores_masks(made):
     _, folder = made
     model = load_model(folder / "model", with_network=False)
     assert model.segmenter is None
-    assert model.flag_quality is not None
+    assert model.quality.flag_quality(mask_only=True) is not None
     assert "mahalanobis" in model.ood
 
 

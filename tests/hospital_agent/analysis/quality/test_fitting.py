@@ -51,7 +51,7 @@ def test_the_measured_sensitivity_and_specificity_hold_for_new_patients(
 ) -> None:
     answers, dice = new
     flagged, failed = np.array([answer.flagged for answer in answers]), dice < 0.6
-    told = model.flag_quality
+    told = model.flag_quality(mask_only=False)
     assert told.sensitivity.low - 0.05 <= flagged[failed].mean() <= told.sensitivity.high + 0.05
     assert told.specificity.low - 0.05 <= np.mean(~flagged[~failed]) <= told.specificity.high + 0.05
     assert told.specificity.estimate == pytest.approx(0.9, abs=0.05)
@@ -97,7 +97,7 @@ def test_two_kinds_of_dice_are_enough_to_learn_from() -> None:
     rows, dice, patients = simulated_cases(patients=20)
     only_two = [0.3 if value < 0.6 else 0.9 for value in dice]
     model = fit_quality_model(rows, only_two, patients)
-    assert model.flag_quality.sensitivity.estimate > 0.5
+    assert model.flag_quality(mask_only=False).sensitivity.estimate > 0.5
 
 
 def test_refuses_what_it_cannot_learn_from() -> None:
