@@ -159,25 +159,23 @@ def main() -> None:
     if told.data is None:
         parser.error("name the data with --data or SEGWATCH_DATA")
     torch.set_num_threads(told.threads)
-    begun = time.monotonic()
     run = Run(QUICK if told.quick else Recipe(), shippable_hosts(told.data), told.work)
     if told.only:
         _ = run.toolkit(None) if told.only == "final" else run.scored(told.only)
+        _spent(told.work)
         return
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {told.threads} threads"
     for patient in sorted({host.patient for host in run.hosts}):
         run.scored(patient)
     run.toolkit(None)
-    spent = _spent(told.work, time.monotonic() - begun)
-    make_model(
-        run, told.out, f"Trained on {device} in {spent / 3600:.1f} hours in all, leave-one-out networks included."
-    )
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    hours = _spent(told.work) / 3600
+    make_model(run, told.out, f"Cost: {hours:.1f} hours of processor time ({device}), leave-one-out networks included.")
 
 
-def _spent(folder: Path, seconds: float) -> float:
-    """Seconds of this run and of those before it that it took up."""
+def _spent(folder: Path) -> float:
+    """Seconds of processor time of this run, all threads together, and of the finished runs that it took up."""
     path = folder / "seconds.json"
-    total = seconds + (json.loads(path.read_text()) if path.exists() else 0.0)
+    total = time.process_time() + (json.loads(path.read_text()) if path.exists() else 0.0)
     path.write_text(json.dumps(total))
     return total
 

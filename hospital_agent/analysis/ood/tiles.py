@@ -60,14 +60,18 @@ def weighted_mean(shares: Float64Array, values: Float64Array) -> float:
     return float(np.clip(shares @ values, values.min(), values.max()))
 
 
+def overlap(start: NDArray[np.int64], tile: Shape, shape: Shape) -> tuple[Box, Box]:
+    """The part of the volume that a tile covers, and that part's place in the tile; empty where they do not touch."""
+    low = np.maximum(start, 0)
+    high = np.maximum(np.minimum(start + np.asarray(tile), shape), low)
+    return _box(low, high), _box(low - start, high - start)
+
+
 def _boxes(patches: PatchFeatures, shape: Shape) -> Iterator[tuple[Box, Box]]:
-    """For each tile the part of the volume that it covers, and that part's place in the tile."""
     if patches.importance.shape != tuple(patches.tile_shape):
         raise GeometryMismatch("The importance of a tile has another shape than the tile.")
     for start in patches.starts:
-        low = np.maximum(start, 0)
-        high = np.maximum(np.minimum(start + np.asarray(patches.tile_shape), shape), low)
-        yield _box(low, high), _box(low - start, high - start)
+        yield overlap(start, patches.tile_shape, shape)
 
 
 def _box(low: NDArray[np.int64], high: NDArray[np.int64]) -> Box:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.ood.pooling import pool_patch
+from hospital_agent.analysis.ood.tiles import overlap
 from hospital_agent.analysis.segmentation.base import PatchFeatures
 
 OVERLAP = 0.5
@@ -86,13 +87,13 @@ def sliding_window(
     Returns:
         Foreground probability (Z, Y, X) on the same grid, and the features of the tiles.
     """
-    starts = list(product(*(tile_starts(n, t) for n, t in zip(image.shape, tile, strict=True))))
+    starts = np.array(list(product(*map(tile_starts, image.shape, tile))), dtype=np.int64)
     weights = importance_map(tile)
     weighted = np.zeros(image.shape, dtype=np.float32)
     total = np.zeros(image.shape, dtype=np.float32)
     with torch.inference_mode(), tapped(layer) as tap:
         for start in starts:
-            real, inner = _overlap(start, tile, image.shape)
+            real, inner = overlap(start, tile, image.shape)
             patch = np.full(tile, padding, dtype=np.float32)
             patch[inner] = image[real]
             logits = network(torch.from_numpy(patch)[None, None].to(device))
@@ -102,18 +103,9 @@ def sliding_window(
     probability = np.clip(weighted / total, 0.0, 1.0)
     features = PatchFeatures(
         features=np.stack(tap.rows),
-        starts=np.asarray(starts, dtype=np.int64),
+        starts=starts,
         tile_shape=tile,
         importance=weights,
         layer=layer_name,
     )
     return probability, features
-
-
-def _overlap(
-    start: tuple[int, ...], tile: Shape, shape: tuple[int, ...]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where a tile lies in the image, and which part of the tile that is."""
-    real = tuple(slice(max(s, 0), min(s + t, n)) for s, t, n in zip(start, tile, shape, strict=True))
-    inner = tuple(slice(r.start - s, r.stop - s) for r, s in zip(real, start, strict=True))
-    return real, inner
