@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -22,8 +22,6 @@ log = logger("monitoring")
 
 REPORTS_A_PASS = 200
 HISTORY_WINDOWS = 60
-DEAF_AFTER = timedelta(minutes=10)
-"""A server whose last sign of life is older than this was not listening, and no site's silence counts."""
 
 
 @dataclass
@@ -47,7 +45,7 @@ def run_pass(session: Session, clock: Clock, policy: Policy) -> PassResult:
     repeats the pass and a repeated pass changes nothing.
     """
     _one_pass_at_a_time(session)
-    moment = Moment(clock(), policy, _listening(session, clock))
+    moment = Moment(clock(), policy, _listening(session, clock(), policy))
     waiting = reports.pending(session, REPORTS_A_PASS)
     result = PassResult(report_count=len(waiting), remaining=len(waiting) == REPORTS_A_PASS)
     site_rows = {site.name: site for site in sites.all_sites(session)}
@@ -72,9 +70,9 @@ def _one_pass_at_a_time(session: Session) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(20261120)"))
 
 
-def _listening(session: Session, clock: Clock) -> Listening | None:
+def _listening(session: Session, now: datetime, policy: Policy) -> Listening | None:
     known = listening(session)
-    return known if known is not None and clock() - known.last_alive_at < DEAF_AFTER else None
+    return known if known is not None and now - known.last_alive_at < policy.deaf_after else None
 
 
 def _situation(session: Session, site: SiteRow, waiting: list[ReportRow]) -> Situation:
@@ -120,9 +118,15 @@ def _apply(session: Session, site: SiteRow, finding: Finding, moment: Moment) ->
 
 
 def _resolve_others(session: Session, rule: str, causes: set[str], moment: Moment) -> Iterator[str]:
-    """End this rule's open alerts whose condition no longer holds."""
+    """End this rule's open alerts whose condition no longer holds.
+
+    That a condition was not found is no proof that it is over: a server that has just started finds no silence yet.
+    Only a site that was heard after what its alert tells of ends it.
+    """
     for row in alerts.open_of_rule(session, rule):
-        if row.cause not in causes and alerts.resolve_by_itself(session, row, moment.now):
+        seen = row.site.last_seen_at
+        heard_since = seen is not None and seen > row.told_until
+        if row.cause not in causes and heard_since and alerts.resolve_by_itself(session, row, moment.now):
             yield "resolve"
 
 

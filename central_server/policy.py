@@ -6,13 +6,17 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Policy:
-    """The deployment's choices, as `Settings` explains them."""
+    """The deployment's choices, as `Settings` explains them.
+
+    A server that gave no sign of life itself for `deaf_after` was not listening, and no site's silence counts.
+    """
 
     silent_after: timedelta = timedelta(hours=1)
     no_scans_after: timedelta = timedelta(days=3)
     reopen_within: timedelta = timedelta(hours=1)
     suitability_fraction: float = 0.1
     minimum_agent_version: str = "0.1.0"
+    deaf_after: timedelta = timedelta(minutes=10)
 
     def is_outdated(self, agent_version: str) -> bool:
         """Whether an agent of this version is older than the oldest one that is supported."""

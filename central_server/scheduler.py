@@ -43,7 +43,7 @@ async def _tick(centre: Centre) -> None:
 def _once(centre: Centre) -> None:
     try:
         with centre.database.write() as session:
-            note_alive(session, centre.clock())
+            note_alive(session, centre.clock(), centre.policy.deaf_after)
     except Exception:  # a database that is away for a moment ends no server; /readyz shows it
         log.exception("tick_failed")
         return

@@ -129,6 +129,7 @@ class Settings(BaseSettings):
             reopen_within=timedelta(seconds=self.reopen_within_s),
             suitability_fraction=self.suitability_fraction,
             minimum_agent_version=self.minimum_agent_version,
+            deaf_after=max(Policy.deaf_after, timedelta(seconds=2 * self.pass_interval_s)),
         )
 
     def lead(self) -> LeadAccount:

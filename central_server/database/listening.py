@@ -1,6 +1,6 @@
 """The centre's own sign of life: one row."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -19,8 +19,10 @@ def begin_listening(session: Session, now: datetime) -> None:
     session.merge(ListeningRow(id=1, since=now, last_alive_at=now))
 
 
-def note_alive(session: Session, now: datetime) -> None:
-    """The server is still there."""
+def note_alive(session: Session, now: datetime, deaf_after: timedelta) -> None:
+    """The server is still there, or again: after a gap (its machine paused, its database away) it begins anew."""
     row = session.get(ListeningRow, 1)
     if row is not None:
+        if now - row.last_alive_at >= deaf_after:
+            row.since = now
         row.last_alive_at = now

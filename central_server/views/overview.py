@@ -66,7 +66,8 @@ def _reachability(facts: SiteFacts, listening: Listening | None, policy: Policy,
     seen, site = facts.site.last_seen_at, facts.site
     if seen is None:
         return Standing("never_seen", 30, "Waiting for the site's first sign of life: start its agent with its key.")
-    if listening is not None and listening.quiet_for(seen, now) >= policy.silent_after:
+    told = any(alert.rule == "site_silent" and alert.told_until >= seen for alert in facts.alerts)
+    if told or (listening is not None and listening.quiet_for(seen, now) >= policy.silent_after):
         return Standing("silent", 20, f"Call the site: no sign of life since {_told(seen)}.")
     versions = _versions(facts)
     if versions is not None and policy.is_outdated(versions.agent):

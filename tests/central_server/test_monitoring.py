@@ -138,10 +138,64 @@ def test_a_flapping_site_makes_one_alert(sqlite_url: str) -> None:
     assert [t["to_state"] for t in alert["transitions"]] == ["firing", "resolved"] * 3
 
 
+def test_a_silence_that_is_told_outlasts_a_restart_of_the_centre(database_url: str) -> None:
+    """Another server on the same database begins to listen too; neither has heard the site."""
+    with running(database_url, pass_interval_s=300) as world:
+        world.tell(SiteStory("north-clinic", windows=1))
+        listen(world, minutes=70)
+        (before,) = world.alerts()
+        keys, now = world.keys, world.clock.now
+    with running(database_url, pass_interval_s=300) as world:
+        world.keys, world.clock.now = keys, now + timedelta(minutes=5)
+        with world.centre.database.write() as session:
+            begin_listening(session, world.clock())
+        for minutes in (0, 30, 24 * 60):
+            listen(world, minutes=minutes)
+            assert world.alerts() == [before]
+            assert world.get("/sites").json()["items"][0]["state"] == "silent"
+        world.client.get("/api/v1/agents/self", headers=world.as_site("north-clinic"))
+        assert world.get("/sites").json()["items"][0]["state"] != "silent"
+        one_pass(world)
+        assert [alert["state"] for alert in world.alerts()] == ["resolved"]
+
+
+@pytest.mark.parametrize(("gap_min", "silent"), [(9, True), (10, False), (3 * 1440, False)])
+def test_a_gap_in_the_centres_own_life_is_nobodys_silence(sqlite_url: str, gap_min: int, silent: bool) -> None:
+    """The machine was paused or the database away, and the server goes on without a restart."""
+    with running(sqlite_url, pass_interval_s=300) as world:
+        world.tell(SiteStory("north-clinic", windows=1))
+        listen(world, minutes=55)
+        world.clock.forward(minutes=gap_min)
+        beat(world)
+        one_pass(world)
+        assert bool(world.alerts()) is silent
+        listen(world, minutes=70)
+        assert [alert["state"] for alert in world.alerts()] == ["firing"]
+
+
+def test_a_server_that_looks_seldom_is_not_deaf_between_two_looks(sqlite_url: str) -> None:
+    with running(sqlite_url, pass_interval_s=1800) as world:
+        world.tell(SiteStory("north-clinic", windows=1))
+        for _ in range(3):
+            world.clock.forward(minutes=30)
+            beat(world)
+            one_pass(world)
+        assert [alert["state"] for alert in world.alerts()] == ["firing"]
+
+
+def listen(world: World, minutes: int) -> None:
+    """The server ticks every five minutes for so long, and hears nothing."""
+    one_pass(world)
+    for _ in range(minutes // 5):
+        world.clock.forward(minutes=5)
+        beat(world)
+        one_pass(world)
+
+
 def beat(world: World) -> None:
     """The server's own sign of life, as its scheduler gives it."""
     with world.centre.database.write() as session:
-        note_alive(session, world.clock())
+        note_alive(session, world.clock(), world.centre.policy.deaf_after)
 
 
 def test_after_an_outage_of_the_centre_no_site_is_blamed(sqlite_url: str) -> None:

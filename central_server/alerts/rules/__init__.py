@@ -8,7 +8,10 @@ from shared.registry import Registry
 
 
 class Rule(Protocol):
-    """Finds one kind of cause. `resolves_itself`: its alerts end by themselves once it no longer finds them."""
+    """Finds one kind of cause.
+
+    `resolves_itself`: its alerts end by themselves once it no longer finds them and the site was heard since.
+    """
 
     resolves_itself: ClassVar[bool]
 

@@ -26,7 +26,10 @@ def report(kind: str = "window", **more: Any) -> ReportRow:
 
 
 def alert(rule: str = "site_detector", severity: str = "critical", state: str = "firing", owner: str | None = None):
-    return AlertRow(rule=rule, severity=severity, state=state, owner=owner, title="Predicted Dice lower")
+    return AlertRow(
+        rule=rule, severity=severity, state=state, owner=owner, title="Predicted Dice lower",
+        told_until=NOW - timedelta(hours=2),
+    )  # fmt: skip
 
 
 def facts(**more: Any) -> SiteFacts:
@@ -93,6 +96,13 @@ def test_silence_comes_before_an_alarm_that_somebody_has_taken_on() -> None:
 def test_the_centres_own_outage_makes_no_site_silent() -> None:
     heard = Listening(since=NOW - timedelta(minutes=5), last_alive_at=NOW)
     assert standing(facts(seen=NOW - timedelta(days=2)), heard, Policy(), NOW).state != "silent"
+
+
+def test_a_silence_that_is_told_is_shown_until_the_site_is_heard() -> None:
+    """The centre has just been started again: it has not listened long enough to find the silence anew."""
+    heard, silent = Listening(since=NOW - timedelta(minutes=5), last_alive_at=NOW), (alert("site_silent", "warning"),)
+    for seen, state in ((timedelta(hours=2), "silent"), (timedelta(minutes=3), "ok")):
+        assert standing(facts(seen=NOW - seen, alerts=silent), heard, Policy(), NOW).state == state
 
 
 def test_a_new_model_means_warming_up_again() -> None:
