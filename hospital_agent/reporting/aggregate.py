@@ -114,7 +114,7 @@ def window_report(
         return suppressed_report(heading)
     protected = protect(counted, heading.policy, heading.events)
     funnel = protect_funnel(arrivals.scored, arrivals.failed, arrivals.refused_by_reason, heading.policy)
-    late = protect_count(counted.late_count, heading.policy)
+    late = protect_count(counted.late_count, heading.policy, counted.case_count)
     report = _released(heading, counted, protected).model_copy(
         update={
             "late_count": late,

@@ -6,7 +6,8 @@ The rule (docs/privacy.md):
    distribution is released when at least k values are in it.
 2. Inside a released window counts are exact, on edges that n allows: 8 bins below 50 patients, 16 below 200, else 32.
 3. Counts of events, of refused and failed series, and of undefined values are told as 0, "1 to k-1", or exactly from
-   k on; the site's own policy may allow exact ones.
+   k on; the site's own policy may allow exact ones. Of events and undefined values the other part is hidden as well:
+   where fewer than k cases are left over, the count is told as "all but at most k-1", whether some are left or none.
 4. Nothing hidden may follow from something told. For every count told as a band, the interval that the released
    distributions and totals leave for it is computed; a distribution that would narrow the band is shown on coarser
    edges, or withheld. A cell that holds everybody is coarsened in the same way.
@@ -71,11 +72,24 @@ def finest_resolution(patient_count: int) -> Resolution:
     return 16 if patient_count < 200 else 32
 
 
-def protect_count(count: int, policy: Policy) -> CountBand:
-    """0, "1 to k-1", or exactly from k on."""
-    if policy.exact_event_counts or count == 0 or count >= policy.k:
+def protect_count(count: int, policy: Policy, out_of: int | None = None) -> CountBand:
+    """0, "1 to k-1", or exactly from k on; of `out_of` cases exactly only where k or more are left over.
+
+    Every band stands for two counts at least, so that none says "all of them", which would tell of each.
+
+    Args:
+        out_of: the cases of which some are counted, at least k; None for a count that is no part of anything told.
+    """
+    if policy.exact_event_counts or count == 0:
         return CountBand.exactly(count)
-    return CountBand(low=1, high=policy.k - 1)
+    few = CountBand(low=1, high=policy.k - 1)
+    if out_of is not None:
+        most = CountBand(low=max(policy.k, out_of - policy.k + 1), high=out_of)
+        if most.exact:  # of k cases: alone, the upper band would say "all of them"
+            return CountBand(low=1, high=out_of)
+        if count >= most.low:
+            return most
+    return few if count < policy.k else CountBand.exactly(count)
 
 
 def protect_funnel(scored: int, failed: int, refused_by_reason: Mapping[str, int], policy: Policy) -> dict[str, Any]:
@@ -150,13 +164,10 @@ def implied(trace: Trace, histogram: Histogram) -> tuple[int, int]:
 
 def _band(count: int, out_of: int, policy: Policy, parts: Sequence[CountBand]) -> CountBand:
     """How an event's count, or the number of undefined values, may be told."""
-    if policy.exact_event_counts:
-        return CountBand.exactly(count)
-    if parts and (0 < count < policy.k or narrows(parts, count, count)):
+    band = protect_count(count, policy, out_of)
+    if parts and not policy.exact_event_counts and (not band.exact or narrows(parts, count, count)):
         return sum_of(parts)
-    if count == out_of and count > 0:
-        return CountBand(low=min(policy.k, out_of - 1), high=out_of)  # not "all of them": that would tell of each
-    return protect_count(count, policy)
+    return band
 
 
 @dataclass(frozen=True)

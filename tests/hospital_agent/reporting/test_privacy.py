@@ -56,6 +56,30 @@ class TestCounts:
 
     def test_the_site_may_allow_exact_counts(self) -> None:
         assert protect_count(3, EXACT) == CountBand.exactly(3)
+        assert protect_count(20, EXACT, 20) == CountBand.exactly(20)
+
+    @pytest.mark.parametrize(
+        ("count", "out_of", "band"),
+        [
+            (0, 20, (0, 0)), (4, 20, (1, 4)), (5, 20, (5, 5)), (15, 20, (15, 15)), (16, 20, (16, 20)), (20, 20, (16, 20)),
+            (5, 6, (5, 6)), (6, 6, (5, 6)), (1, 5, (1, 5)), (5, 5, (1, 5)), (0, 5, (0, 0)),
+        ],
+    )  # fmt: skip
+    def test_a_few_that_are_left_over_are_hidden_as_well(self, count: int, out_of: int, band: tuple[int, int]) -> None:
+        told = protect_count(count, K5, out_of)
+        assert (told.low, told.high) == band
+
+    @given(k=st.integers(3, 12), more=st.integers(0, 40))
+    def test_a_band_holds_every_count_that_is_told_as_it_and_two_at_least(self, k: int, more: int) -> None:
+        """Whoever knows the rule learns no more from a band than its two ends."""
+        told: dict[tuple[int, int], set[int]] = {}
+        for count in range(k + more + 1):
+            band = protect_count(count, Policy(k), k + more)
+            told.setdefault((band.low, band.high), set()).add(count)
+        for (low, high), counts in told.items():
+            assert counts == set(range(low, high + 1))
+            assert low == high or len(counts) >= 2
+        assert all(band[0] != band[1] for band, counts in told.items() if k + more in counts)
 
     def test_fewer_than_k_patients_are_never_released(self) -> None:
         assert not releasable(counted(4), K5)
@@ -159,7 +183,7 @@ class TestWindow:
         assert told.histogram is None
         assert told.undefined == CountBand(low=1, high=4)
 
-    @pytest.mark.parametrize("undefined", [0, 5, 9])
+    @pytest.mark.parametrize("undefined", [0, 5, 15])
     def test_none_or_many_undefined_values_do_not(self, undefined: int) -> None:
         values = [SPREAD[i % 8] + 0.5 for i in range(20 - undefined)]
         told = protect(counted(20, {"other": values}), K5, EVENTS).metrics["other"]
@@ -170,7 +194,7 @@ class TestWindow:
     def test_a_distribution_over_fewer_than_k_values_is_withheld(self) -> None:
         told = protect(counted(20, {"other": [0.5, 9.5, 20.5]}), K5, EVENTS).metrics["other"]
         assert told.histogram is None
-        assert told.undefined == CountBand.exactly(17)
+        assert told.undefined == CountBand(low=16, high=20)
 
     def test_a_cell_that_holds_everybody_is_withheld(self) -> None:
         told = protect(counted(20, {"other": [0.5] * 20}), K5, EVENTS).metrics["other"]
@@ -183,8 +207,13 @@ class TestWindow:
 
     def test_all_cases_having_an_event_is_not_told_of_each(self) -> None:
         told = protect(counted(12, {"volume": [0.0] * 12}, {"empty_mask": 12}), K5, EVENTS)
-        assert told.events["empty_mask"] == CountBand(low=5, high=12)
+        assert told.events["empty_mask"] == CountBand(low=8, high=12)
         assert told.metrics["volume"].histogram is None
+
+    @pytest.mark.parametrize("undefined", [16, 20])
+    def test_all_values_being_undefined_is_not_told_of_each(self, undefined: int) -> None:
+        told = protect(counted(20, {"other": [0.5, 9.5, 20.5, 31.5][undefined - 16 :][: 20 - undefined]}), K5, EVENTS)
+        assert told.metrics["other"].undefined == CountBand(low=16, high=20)
 
     def test_the_bin_of_empty_masks_must_not_tell_how_few_there_are(self) -> None:
         two_empty = [0.0] * 2 + [8.5 + i for i in range(18)]
