@@ -48,7 +48,7 @@ def create_app(settings: Settings, client: CentralClient, clock: Clock = utc_now
 
     def frame() -> Component:
         actor = session.actor() if flask.has_request_context() else ""
-        return shell(actor, in_bar, tickers, settings.refresh_s)
+        return shell(actor, in_bar, tickers, settings.refresh_s, settings.patience_s)
 
     # Pages come and go, so that Dash is told of all parts that can ever be on the page.
     every_part = html.Div([frame(), *(page.layout(*_example(page)) for page in PAGES)])

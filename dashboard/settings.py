@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         self.signing_key()
         return self
 
+    @property
+    def patience_s(self) -> float:
+        """How long an open page waits for one answer, which rests on several questions to the centre in a row."""
+        return max(30.0, 6 * self.timeout_s)
+
     def signing_key(self) -> bytes:
         """The key that signs the session cookie; a random one where none is configured.
 

@@ -1,18 +1,21 @@
 """What surrounds every page: the bar on top with the ways to go, the disclaimer below, and the dialog for actions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.components.basics import aria, icon
+from dashboard.components.basics import aria, icon, notice
 from dashboard.theme import MANTINE_THEME
 
 DISCLAIMER = "A quality-monitoring aid, not for diagnosis."
 
 
-def shell(actor: str, pages: Sequence[tuple[str, str]], tickers: Sequence[str], refresh_s: float) -> Component:
+def shell(
+    actor: str, pages: Sequence[tuple[str, str]], tickers: Sequence[str], refresh_s: float, patience_s: float
+) -> Component:
     """The frame, in which the page's content changes.
 
     Args:
@@ -20,6 +23,7 @@ def shell(actor: str, pages: Sequence[tuple[str, str]], tickers: Sequence[str], 
         pages: path and name of the pages in the bar, in their order.
         tickers: names of the clocks at which parts of pages ask the centre anew; see `pages.parts`.
         refresh_s: seconds between two ticks.
+        patience_s: after how many seconds an open page no longer waits for an answer of the dashboard.
     """
     links = [dcc.Link(name, href=path, className="nav-link", id={"type": "nav", "path": path}) for path, name in pages]
     frame: Component = dmc.MantineProvider(
@@ -34,6 +38,7 @@ def shell(actor: str, pages: Sequence[tuple[str, str]], tickers: Sequence[str], 
             html.Main([html.Div(id="banner"), html.Div(id="content", tabIndex=-1)], className="page"),
             html.Footer([html.Span(DISCLAIMER), html.Span("All times are UTC.")], className="foot"),
             action_dialog(),
+            _silence(refresh_s, patience_s),
         ],
         theme=MANTINE_THEME,
         forceColorScheme="light",
@@ -56,6 +61,14 @@ def _person(actor: str) -> Component:
         [html.Span([icon("person"), actor], className="actor"), sign_out],
         className="account",
     )
+
+
+def _silence(refresh_s: float, patience_s: float) -> Component:
+    """Shown by `assets/answers.js` while the dashboard itself does not answer; it reads its two times from here."""
+    sentence = "It is tried again; until then the page keeps what it last showed."
+    times: dict[str, Any] = {"data-patience-ms": int(patience_s * 1000), "data-pause-ms": int(refresh_s * 1000)}
+    words = notice("critical", "The dashboard does not answer.", sentence, "unplugged")
+    return html.Div(words, id="silence", hidden=True, className="silence no-print", **times)
 
 
 def action_dialog() -> Component:

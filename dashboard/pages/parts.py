@@ -26,7 +26,7 @@ def rests_while_asking(name: str) -> dict[str, Any]:
     """For a callback that a ticker drives: the ticker (one for each part of a page, in the shell) rests while it runs.
 
     A page ignores the answer to a question that it has asked again meanwhile, so that with a centre slower than the
-    ticker nothing would ever be shown.
+    ticker nothing would ever be shown. `assets/answers.js` sees to it that every question ends, and so every rest.
     """
     return {"running": [(Output(f"{name}-tick", "disabled"), True, False)]}
 
