@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard.components.basics import badge, fact, facts, icon, when
 from dashboard.components.states import ALERT_STATES, SEVERITIES
-from dashboard.wording import many, moment, number, plural
+from dashboard.wording import age, many, moment, number, plural
 from shared.read_models import AlertView, Effect, Evidence, TransitionView
 
 ACTION_BUTTON = "alert-action"
@@ -27,6 +27,11 @@ def sorted_by_need(alerts: Sequence[AlertView]) -> list[AlertView]:
     states, severities = list(ALERT_STATES), list(SEVERITIES)
     newest_first = sorted(alerts, key=lambda alert: alert.opened_at, reverse=True)
     return sorted(newest_first, key=lambda alert: (states.index(alert.state), severities.index(alert.severity)))
+
+
+def ages(alerts: Sequence[AlertView], now: datetime) -> list[str]:
+    """How old the cards say that the alerts are: they have to be made anew when this changes."""
+    return [age(alert.opened_at, now) for alert in alerts]
 
 
 def card(alert: AlertView, now: datetime, *, names_site: bool) -> Component:

@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.client import CentralClient, CentralForPerson
-from dashboard.components.alert_cards import cards, sorted_by_need
+from dashboard.components.alert_cards import ages, cards, sorted_by_need
 from dashboard.components.basics import aria, nothing_here, trouble
 from dashboard.errors import CentralUnreachable, NotFound, UnreadableAnswer
 from dashboard.pages.parts import KEEP, as_of, digest, rests_while_asking, title_row
@@ -122,7 +122,8 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
             alerts = ask(signed_in(client, clock), asked)
         except (CentralUnreachable, UnreadableAnswer) as error:
             return KEEP, KEEP, KEEP, trouble(str(error), refresh_s), KEEP
-        name = digest([search or "", *alerts])
+        now = clock()
+        name = digest([search or "", *alerts, *ages(alerts, now)])
         if name == known:
-            return KEEP, KEEP, KEEP, None, as_of(clock())
-        return filters(asked), listing(alerts, clock(), asked), name, None, as_of(clock())
+            return KEEP, KEEP, KEEP, None, as_of(now)
+        return filters(asked), listing(alerts, now, asked), name, None, as_of(now)

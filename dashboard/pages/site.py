@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 
 from dashboard.client import CentralClient, CentralForPerson
 from dashboard.components import quantities, rates_panel, site_head
-from dashboard.components.alert_cards import cards, sorted_by_need
+from dashboard.components.alert_cards import ages, cards, sorted_by_need
 from dashboard.components.basics import chart, nothing_here, panel, trouble
 from dashboard.errors import CentralUnreachable, NotFound, UnreadableAnswer
 from dashboard.figures import evidence, rates
@@ -40,10 +40,10 @@ class SiteAnswers:
     rates: RateSeries
     detectors: tuple[DetectorSeries, ...]
 
-    @property
-    def name(self) -> str:
+    def name(self, now: datetime) -> str:
         """Changes exactly when a chart or a card has to be drawn again."""
-        return digest([*self.alerts, self.rates, *self.detectors, *self.detail.rates, self.detail.funnel])
+        told = [*self.alerts, self.rates, *self.detectors, *self.detail.rates, self.detail.funnel]
+        return digest([*told, *ages(self.alerts, now)])
 
 
 def ask(central: CentralForPerson, site: str) -> SiteAnswers:
@@ -155,7 +155,8 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
         except (CentralUnreachable, UnreadableAnswer) as error:
             return (trouble(str(error), refresh_s), *(KEEP,) * 8)
         now = clock()
-        if found.name == known:
+        name = found.name(now)
+        if name == known:
             return (None, head(found, now), *(KEEP,) * 7)
         return (
             None,
@@ -165,6 +166,6 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
             rate_cards(found),
             evidence_section(found),
             processing(found),
-            found.name,
+            name,
             "only-head" if found.detail.report_count == 0 else "",
         )

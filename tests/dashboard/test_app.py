@@ -358,6 +358,25 @@ def test_a_site_is_filled_once_and_left_alone_until_something_changes(
     assert set(again) == {"site-banner", "site-head"}
 
 
+ALERTS = [prop("alerts-tick.n_intervals", 0), CHANGED, prop("url.search", "")]
+
+
+def test_the_list_of_alerts_stays_until_an_alert_changes_or_has_another_age(
+    signed_in: flask.testing.FlaskClient, dash: Dash, central: FakeCentral, clock: Moment
+) -> None:
+    central.add_alerts([next(iter(central.alerts.values())).model_copy(update={"opened_at": NOW})])
+
+    def listed(known: str | None) -> dict[str, dict[str, str]]:
+        state = [prop("alerts-digest.data", known)]
+        return call(signed_in, dash, "..alerts-filters", ALERTS, state).get_json()["response"]
+
+    first = listed(None)["alerts-digest"]["data"]
+    clock.now += timedelta(seconds=1)
+    assert "alerts-list" not in listed(first)
+    clock.now += timedelta(minutes=2)
+    assert "2 min ago" in json.dumps(listed(first)["alerts-list"])
+
+
 def test_a_site_that_does_not_exist_is_said_in_words(signed_in: flask.testing.FlaskClient, dash: Dash) -> None:
     unknown = [prop("site-name.data", "nowhere"), prop("site-digest.data", None)]
     response = call(signed_in, dash, "..site-banner", SITE_INPUTS, unknown).get_json()["response"]

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from dashboard.client import CentralForPerson
@@ -33,10 +35,15 @@ def test_a_site_without_alerts_says_so(lead: CentralForPerson) -> None:
 
 
 def test_the_page_is_drawn_again_only_when_an_answer_changed(lead: CentralForPerson) -> None:
-    before = site.ask(lead, "south-clinic").name
-    assert site.ask(lead, "south-clinic").name == before
+    before = site.ask(lead, "south-clinic").name(NOW)
+    assert site.ask(lead, "south-clinic").name(NOW) == before
     lead.acknowledge(str(lead.alerts(site="south-clinic")[0].alert_id), "")
-    assert site.ask(lead, "south-clinic").name != before
+    assert site.ask(lead, "south-clinic").name(NOW) != before
+
+
+def test_the_page_is_drawn_again_when_an_alert_has_another_age(lead: CentralForPerson) -> None:
+    found = site.ask(lead, "south-clinic")
+    assert found.name(NOW + timedelta(days=1)) != found.name(NOW)
 
 
 def test_a_site_that_does_not_exist_is_not_found(lead: CentralForPerson) -> None:
