@@ -154,7 +154,7 @@ class Worker:
         except FileNotFoundError:
             log.warning("input_vanished")
             return None
-        except OSError:
+        except Exception:
             log.exception("input_unreadable")
             self._stuck.add(item.source)
             return None

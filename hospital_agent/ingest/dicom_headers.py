@@ -6,6 +6,7 @@ silenced around every call.
 
 import logging
 import warnings
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,13 @@ from typing import Any, Literal, cast
 import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, MediaStorageDirectoryStorage
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    EnhancedCTImageStorage,
+    MediaStorageDirectoryStorage,
+)
 
 from hospital_agent.errors import (
     EmptyFolder,
@@ -28,6 +35,7 @@ from hospital_agent.errors import (
     ReformattedSeries,
     SecondaryCapture,
     TruncatedDicom,
+    UndecodablePixels,
 )
 
 HEADER_TAGS = (
@@ -43,6 +51,9 @@ REFORMAT_WORDS = frozenset(
     {"REFORMATTED", "MPR", "CSA MPR", "MIP", "CSA MIP", "MINIP", "PROJECTION IMAGE", "VOLUME RENDERED", "VRT", "SSD"}
 )
 SECONDARY_CAPTURE_UID = "1.2.840.10008.5.1.4.1.1.7"  # and its multi-frame children .7.1 to .7.4
+PREAMBLE_BYTES, GROUP_LENGTH_BYTES = 132, 12
+LARGEST_INFLATED_BYTES = 256 << 20  # a slice of 4096 x 4096 pixels takes 32 MiB
+CHUNK_BYTES = 1 << 20
 
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
@@ -90,17 +101,21 @@ def read_header(path: Path) -> SliceHeader | None:
     """One file's header; None where the file is not DICOM.
 
     Raises:
-        TruncatedDicom: the file begins as DICOM and ends before its header does.
+        TruncatedDicom: the file begins as DICOM and cannot be read to the end of its header.
+        UndecodablePixels: it is deflated and too large to be unpacked.
     """
     try:
         with quiet_pydicom():
+            _check_inflated_size(path)
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
             return _header(path, dataset)
     except InvalidDicomError:
         if path.suffix.lower() == ".dcm":
             raise truncated() from None
         return None
-    except _READ_ERRORS:
+    except InputRefused:
+        raise
+    except Exception:  # damage shows as any error at all: struct.error, zlib.error, BytesLengthException, ...
         raise truncated() from None  # the cause may quote a patient's value, so it is not chained
 
 
@@ -129,7 +144,7 @@ def ends_early(path: Path) -> bool:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             dataset = pydicom.dcmread(path)
-    except _READ_ERRORS:
+    except Exception:
         return True
     elements = list(dataset._dict.values())
     if not elements or any("End of file" in str(warning.message) for warning in caught):
@@ -145,6 +160,24 @@ def quiet_pydicom() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _check_inflated_size(path: Path) -> None:
+    """Refuse a deflated file that is very large when unpacked: pydicom unpacks a file whole to read its header.
+
+    Raises:
+        UndecodablePixels: it is.
+    """
+    meta = read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    inflated, unpack = 0, zlib.decompressobj(-zlib.MAX_WBITS)
+    with path.open("rb") as file:
+        file.seek(PREAMBLE_BYTES + GROUP_LENGTH_BYTES + meta.FileMetaInformationGroupLength)
+        while packed := unpack.unconsumed_tail or file.read(CHUNK_BYTES):
+            inflated += len(unpack.decompress(packed, CHUNK_BYTES))
+            if inflated > LARGEST_INFLATED_BYTES:
+                raise UndecodablePixels("A deflated DICOM file is too large to be unpacked.")
 
 
 def _header(path: Path, dataset: FileDataset) -> SliceHeader | None:
@@ -204,9 +237,6 @@ def _numbers(dataset: FileDataset, keyword: str, length: int) -> tuple[float, ..
     values = _listed(dataset.get(keyword))
     return tuple(float(value) for value in values) if len(values) == length else None
 
-
-# Damaged headers fail in many places inside the reader.
-_READ_ERRORS = (OSError, EOFError, AttributeError, KeyError, ValueError, TypeError, NotImplementedError)
 
 _REFUSED_KINDS: Mapping[Kind, tuple[type[InputRefused], str]] = {
     "localizer": (LocalizerSeries, "These are localizers (scouts), not the slices of a scan."),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hospital_agent.errors import (
     ColourImage,
     DuplicateSlicePosition,
+    InputRefused,
     MissingSlices,
     MixedSeries,
     NoGeometry,
@@ -186,7 +187,9 @@ def _read_slice(header: SliceHeader) -> tuple[NDArray[Any], int | None]:
                 raise ColourImage("The slices are colour pictures, not CT values.")
             _check_complete(dataset)
             stored = dataset.pixel_array
-    except (ValueError, RuntimeError, OSError, AttributeError, NotImplementedError, KeyError, EOFError):
+    except (InputRefused, MemoryError):
+        raise
+    except Exception:  # decoders report damage with any error at all
         raise UndecodablePixels("The pixel data of a slice cannot be decoded.") from None
     if stored.ndim != 2:
         raise UndecodablePixels("A slice does not decode to one plane.")

@@ -24,6 +24,10 @@ from hospital_agent.ingest.geometry import Grid, check_grid, from_volume_axes, s
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 nib: Any = nibabel  # declares types and gives few
 
+_DAMAGE = (
+    nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, OSError, EOFError, ValueError, zlib.error,
+)  # fmt: skip
+
 MASK_COMPRESSION = 1  # masks compress well at any level, and the highest costs seconds
 
 
@@ -94,7 +98,7 @@ def write_mask(path: Path, mask: BoolArray, grid: Grid) -> None:
 def _open(path: Path) -> Any:
     try:
         return nib.load(path)
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError, zlib.error):
+    except _DAMAGE:
         raise UnreadableNifti("The NIfTI file is damaged or is not NIfTI.") from None
 
 
@@ -102,7 +106,7 @@ def _values(image: Any) -> NDArray[Any]:
     """The scaled values; float64 on disk or from scaling becomes float32, which holds any HU exactly enough."""
     try:
         array: NDArray[Any] = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error):
+    except _DAMAGE:
         raise UnreadableNifti("The NIfTI file ends early or is damaged.") from None
     return array.astype(np.float32) if array.dtype == np.float64 else array
 

@@ -120,6 +120,13 @@ class TestAnalyse:
         assert done.code == 3
         assert done.json == {"refused": {"reason": "empty_folder", "detail": "The folder holds no files."}}
 
+    def test_a_damaged_file_is_refused(self, run: Any, tmp_path: Path) -> None:
+        folder = write_series(tmp_path / "s", chest_values(SHAPE))
+        damaged = folder / "slice-0002.dcm"
+        damaged.write_bytes(damaged.read_bytes()[:141])
+        done = run("analyse", folder)
+        assert (done.code, done.json["refused"]["reason"]) == (3, "truncated_dicom")
+
     def test_a_mask_on_another_grid_is_refused(self, run: Any, volume: Path, tmp_path: Path) -> None:
         other = write_nifti(tmp_path / "m.nii", np.ones((3, 16, 14), dtype=np.uint8))
         done = run("analyse", volume, "--mask", other)

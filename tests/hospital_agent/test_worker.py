@@ -185,10 +185,28 @@ class TestInputs:
         assert len(rows(site)) == 2
         assert list(site.inbox.iterdir()) == []
 
-    def test_an_input_that_cannot_be_read_holds_up_no_other(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("cut", [141, 152, 500])
+    def test_a_damaged_file_is_refused_and_holds_up_no_other(self, site: Site, cut: int) -> None:
+        for folder in (site.inbox / "series", site.folder / "loose"):
+            write_series(folder, chest_values((4, 12, 10)))
+            damaged = folder / "slice-0002.dcm"
+            damaged.write_bytes(damaged.read_bytes()[:cut])
+        shutil.move(site.folder / "loose" / "slice-0002.dcm", site.inbox / "loose.dcm")
+        site.drop("p1", 1)
+        site.settle()
+        assert sorted((row.outcome, row.reason) for row in rows(site)) == [
+            ("refused", "truncated_dicom"),
+            ("refused", "truncated_dicom"),
+            ("scored", None),
+        ]
+
+    @pytest.mark.parametrize("error", [PermissionError, MemoryError, RuntimeError])
+    def test_an_input_that_cannot_be_read_holds_up_no_other(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    ) -> None:
         def refuse(source: Path) -> Identity:
             if source.name.startswith("p1"):
-                raise PermissionError
+                raise error
             return identify(source)
 
         monkeypatch.setattr("hospital_agent.worker.identify", refuse)
@@ -366,6 +384,24 @@ class TestBaseline:
         told = grown.central.reports()[-1].detectors
         assert {d.metric for d in told} >= {"intensity_mode_hu", "empty_mask"}
         assert {(d.baseline_n, d.stream_n) for d in told} == {(30, 10)}
+
+    @pytest.mark.parametrize("exact", [False, True])
+    def test_a_rates_evidence_tells_no_count_that_is_hidden(self, frozen: Site, tmp_path: Path, exact: bool) -> None:
+        """Worlds that differ in a hidden count and in its order tell the same of its rate, now and afterwards."""
+        worlds = set()
+        for world, empty in enumerate(({3}, {0, 5, 6}, {6, 7, 8, 9})):
+            shutil.copytree(frozen.folder, tmp_path / str(world))
+            clock = replace(frozen.clock)
+            site = Site(tmp_path / str(world), clock=clock, exact_event_counts=exact, **GROWN)
+            for number in range(10):
+                site.drop(f"p{number}", number, lesion_hu=None if number in empty else 100.0)
+                site.settle()
+            site.day(0, first=0)
+            site.day(10, first=500)
+            said = [(e.count, d) for r in site.central.reports() for e in r.events for d in r.detectors
+                    if e.name == d.metric == "empty_mask"]  # fmt: skip
+            worlds.add(tuple(said[-2:]))
+        assert len(worlds) == (3 if exact else 1)
 
     def test_a_change_pages_and_an_unchanged_site_does_not(self, grown: Site) -> None:
         for day in range(9, 11):

@@ -1,6 +1,7 @@
 """Reading series and NIfTI files: what comes out right, and every refusal by its name."""
 
 import math
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -9,11 +10,18 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.uid import generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    generate_uid,
+)
 
 from hospital_agent import errors
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.errors import InputRefused
+from hospital_agent.ingest.dicom_headers import read_header
 from hospital_agent.ingest.series import identify, read_series
 from tests.series_files import (
     AXIAL,
@@ -21,10 +29,13 @@ from tests.series_files import (
     SECRET_PATIENT,
     chest_values,
     cut_short,
+    encode_as,
     rewrite,
     write_nifti,
     write_series,
 )
+
+SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 
 
 def refusal(source: Path, expected: type[InputRefused]) -> InputRefused:
@@ -127,6 +138,42 @@ class TestRefusedDicom:
         folder = write_series(tmp_path / "s")
         cut_short(folder / "slice-0005.dcm", keep)
         refusal(folder, errors.TruncatedDicom)
+
+    @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name.replace(" ", "_"))
+    def test_a_header_cut_anywhere(self, tmp_path: Path, syntax: pydicom.uid.UID) -> None:
+        (path,) = write_series(tmp_path / "s", chest_values((1, 6, 6))).iterdir()
+        encode_as(path, syntax)
+        whole, refused = path.read_bytes(), 0
+        for length in (*range(128, 256), *range(256, len(whole), 9)):
+            path.write_bytes(whole[:length])
+            try:
+                read_header(path)  # a cut between two elements may leave a header that is whole
+            except errors.TruncatedDicom:
+                refused += 1
+        assert refused > 128
+
+    @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name.replace(" ", "_"))
+    def test_a_whole_series_in_each_syntax_is_read(self, tmp_path: Path, syntax: pydicom.uid.UID) -> None:
+        folder = write_series(tmp_path / "s", chest_values((4, 12, 10)))
+        for path in folder.iterdir():
+            encode_as(path, syntax)
+        np.testing.assert_array_equal(read_series(folder).volume.array, chest_values((4, 12, 10)))
+
+    def test_a_small_file_that_unpacks_to_a_very_large_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hospital_agent.ingest.dicom_headers.LARGEST_INFLATED_BYTES", 1 << 20)
+        folder = write_series(tmp_path / "s", chest_values((4, 12, 10)))
+        path = folder / "slice-0002.dcm"
+        encode_as(path, DeflatedExplicitVRLittleEndian)
+        packed, start = (
+            path.read_bytes(),
+            144 + pydicom.filereader.read_file_meta_info(path).FileMetaInformationGroupLength,
+        )
+        pack = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        parts = [pack.compress(zlib.decompress(packed[start:], -zlib.MAX_WBITS))]
+        path.write_bytes(b"".join([packed[:start], *parts, pack.compress(bytes(3 << 20)), pack.flush()]))
+        refusal(folder, errors.UndecodablePixels)
 
     def test_no_pixel_data(self, tmp_path: Path) -> None:
         def strip(dataset: pydicom.Dataset, _: int) -> None:
@@ -324,6 +371,14 @@ class TestNifti:
     def test_a_truncated_file(self, tmp_path: Path, name: str, keep: float) -> None:
         cut_short(write_nifti(tmp_path / name, chest_values()), keep)
         refusal(tmp_path / name, errors.UnreadableNifti)
+
+    @pytest.mark.parametrize(("at", "value"), [(70, b"\x07\x00"), (108, b"\x00\x00\x80\x3f")], ids=["type", "offset"])
+    def test_a_header_that_cannot_be(self, tmp_path: Path, at: int, value: bytes) -> None:
+        path = write_nifti(tmp_path / "v.nii", chest_values())
+        content = bytearray(path.read_bytes())
+        content[at : at + len(value)] = value
+        path.write_bytes(bytes(content))
+        refusal(path, errors.UnreadableNifti)
 
     def test_no_orientation(self, tmp_path: Path) -> None:
         nib.save(nib.Nifti1Image(chest_values().transpose(2, 1, 0), None), tmp_path / "v.nii")
