@@ -57,7 +57,10 @@ class BaselineView(Wire):
 
 
 class SiteOverview(Wire):
-    """One row of the overview; `action_rank` sorts: smaller needs a person sooner."""
+    """One row of the overview; `action_rank` sorts: smaller needs a person sooner.
+
+    `baseline` is the one in force now; None while the site collects one.
+    """
 
     site: str
     title: str
@@ -104,7 +107,11 @@ class Quantiles(Wire):
 
 
 class MetricPoint(Wire):
-    """One quantity in one window."""
+    """One quantity in one window.
+
+    `baseline_version` is the baseline that the window is compared with; None where it had none: while the site
+    collects one, and where no report came. In a baseline's own point it is its version.
+    """
 
     report_id: UUID
     window: Window
@@ -113,16 +120,23 @@ class MetricPoint(Wire):
     undefined: CountBand | None
     histogram: WireHistogram | None
     quantiles: Quantiles | None
+    baseline_version: Count | None = None
 
 
 class MetricSeries(Wire):
-    """One quantity over time, beside the site's own baseline."""
+    """One quantity over time, beside the site's own baselines.
+
+    `baseline` is the one in force now; None while the site collects its first, and again under a new model until the
+    next is frozen. `baselines` holds it and every one that a point names by `baseline_version`, by version; a point
+    may name one that the centre never received.
+    """
 
     site: str
     metric: MetricInfo
     stratum: str
     baseline: MetricPoint | None
     points: tuple[MetricPoint, ...]
+    baselines: tuple[MetricPoint, ...] = ()
 
 
 class DriftStatistic(Wire):
@@ -166,7 +180,7 @@ class RatePoint(Wire):
 
 
 class RateSeries(Wire):
-    """The rates over time, with the flagged rate of the baseline to compare with."""
+    """The rates over time, with the flagged rate of the baseline in force now; None while there is none."""
 
     site: str
     baseline_flagged_rate: RateView | None

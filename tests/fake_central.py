@@ -173,16 +173,19 @@ class FakeSite:
             undefined=summary.undefined if summary else None,
             histogram=summary.histogram if summary else None,
             quantiles=_quantiles(histogram) if histogram else None,
+            baseline_version=report.versions.baseline,
         )
 
     def series(self, info: MetricInfo, stratum: str) -> MetricSeries:
-        baseline = self.baseline(stratum)
+        frozen = self.baseline(stratum)
+        baseline = self.point(frozen, info.name) if frozen else None
         return MetricSeries(
             site=self.name,
             metric=info,
             stratum=stratum,
-            baseline=self.point(baseline, info.name) if baseline else None,
+            baseline=baseline,
             points=tuple(self.point(r, info.name) for r in self.windows(stratum)),
+            baselines=(baseline,) if baseline else (),
         )
 
     def drift(self, info: MetricInfo, stratum: str) -> DriftSeries:

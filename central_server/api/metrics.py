@@ -51,11 +51,13 @@ def read_metric(
 
         def make() -> tuple[str, str]:
             about = series.metric_named(session, row.id, metric)
+            baselines = series.baselines(session, row.id, stratum)
             found = metrics.series(
                 metrics.info(about),
                 timeline(series.windows(session, row.id), site, stratum),
                 series.metric_rows(session, row.id, stratum, metric),
-                series.baseline_in_force(session, row.id, stratum),
+                baselines,
+                series.in_force(series.latest_window(session, row.id), baselines),
             )
             return as_csv(metric_csv(found)) if csv else as_json(found)
 

@@ -30,7 +30,7 @@ def read_rates(request: Request, site: SiteInPath, centre: CentreNow, _: Reader,
             found = rates.series(
                 timeline(series.windows(session, row.id, with_rates=True), site, series.MAIN_STRATUM),
                 series.event_rows(session, row.id, rates.FLAGGED_EVENT),
-                series.baseline_in_force(session, row.id),
+                series.in_force(series.latest_window(session, row.id), series.baselines(session, row.id)),
             )
             return as_csv(rate_csv(found)) if csv else as_json(found)
 

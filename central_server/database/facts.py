@@ -18,15 +18,16 @@ def facts_of_sites(session: Session, only: SiteRow | None = None) -> list[SiteFa
     open_alerts = alerts.open_alerts(session, site_id)
     found = []
     for site in [only] if only else sites.all_sites(session):
-        window, baseline = windows.get(site.id), baselines.get(site.id)
-        if window and baseline and window.baseline_version not in (None, baseline.baseline_version):
-            baseline = series.baseline_in_force(session, site.id)  # the site went back to an older model
+        window, newest = windows.get(site.id), baselines.get(site.id)
+        known = {newest.baseline_version or 0: newest} if newest else {}
+        if window and window.baseline_version is not None and window.baseline_version not in known:
+            known = series.baselines(session, site.id)  # the site went back to an older model
         found.append(
             SiteFacts(
                 site=site,
                 window=window,
                 flagged=flagged.get(window.id) if window else None,
-                baseline=baseline,
+                baseline=series.in_force(window, known),
                 arrived=arrivals.get(site.id),
                 alerts=open_alerts.get(site.id, []),
             )

@@ -1,6 +1,6 @@
 """What charts are made of: the windows and baselines of one site, and the summaries that belong to them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, load_only, undefer
@@ -90,16 +90,24 @@ def baselines(session: Session, site_id: int, stratum: str = MAIN_STRATUM) -> di
     return {row.baseline_version: row for row in session.scalars(query) if row.baseline_version is not None}
 
 
-def baseline_in_force(session: Session, site_id: int, stratum: str = MAIN_STRATUM) -> ReportRow | None:
-    """The baseline that the latest window is compared with, else the newest; None while the site collects its first."""
-    found = baselines(session, site_id, stratum)
-    latest = (
-        select(ReportRow.baseline_version)
-        .where(ReportRow.site_id == site_id, ReportRow.kind == "window", ReportRow.stratum == MAIN_STRATUM)
-        .order_by(ReportRow.window_index.desc(), ReportRow.revision.desc())
-        .limit(1)
-    )
-    return found.get(session.scalar(latest) or 0) or found.get(max(found, default=0))
+def in_force(window: ReportRow | None, known: Mapping[int, ReportRow]) -> ReportRow | None:
+    """The baseline that the latest window is compared with, of those known by version.
+
+    None while the site collects its first, and again under a new model until the next is frozen: an older one is not
+    what its windows are compared with. The last windows of a warm-up, which arrive beside the baseline that they made
+    up, do not count as such.
+    """
+    newest = known.get(max(known, default=0))
+    if window is None or newest is None:
+        return newest
+    if window.baseline_version is None:
+        return None if window.end_at > newest.end_at else newest
+    return known.get(window.baseline_version)
+
+
+def latest_window(session: Session, site_id: int) -> ReportRow | None:
+    """The latest window of the whole site."""
+    return latest_of_each_site(session, "window", site_id).get(site_id)
 
 
 def metric_named(session: Session, site_id: int, metric: str) -> MetricRow:

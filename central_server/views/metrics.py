@@ -1,4 +1,4 @@
-"""One quantity of one site over time, beside the site's own baseline."""
+"""One quantity of one site over time, beside the site's own baselines."""
 
 from collections.abc import Mapping
 
@@ -53,19 +53,34 @@ def point(slot: Slot, row: MetricRow | None, version: int) -> MetricPoint:
         undefined=CountBand(low=told.undefined_low, high=told.undefined_high) if told and banded else None,
         histogram=None if histogram is None else WireHistogram.wrap(histogram),
         quantiles=None if histogram is None else quantiles_of(histogram),
+        baseline_version=None if slot.report is None else slot.report.baseline_version,
     )
 
 
 def series(
-    about: MetricInfo, timeline: Timeline, rows: Mapping[int, MetricRow], baseline: ReportRow | None
+    about: MetricInfo,
+    timeline: Timeline,
+    rows: Mapping[int, MetricRow],
+    baselines: Mapping[int, ReportRow],
+    in_force: ReportRow | None,
 ) -> MetricSeries:
-    """The quantity over all windows; `rows` by the row id of their report, `baseline` the one in force now."""
-    reference = None
-    if baseline is not None:
-        slot = Slot(baseline.report_id, window_of(baseline), baseline)
-        reference = point(slot, rows.get(baseline.id), about.version)
+    """The quantity over all windows; `rows` by the row id of their report, `baselines` by version."""
     points = tuple(point(slot, summary_of(slot, rows), about.version) for slot in timeline.slots)
-    return MetricSeries(site=timeline.site, metric=about, stratum=timeline.stratum, baseline=reference, points=points)
+    current = in_force.baseline_version if in_force else None
+    named = {point.baseline_version for point in points} | {current}
+    references = {
+        version: point(Slot(row.report_id, window_of(row), row), rows.get(row.id), about.version)
+        for version, row in sorted(baselines.items())
+        if version in named
+    }
+    return MetricSeries(
+        site=timeline.site,
+        metric=about,
+        stratum=timeline.stratum,
+        baseline=references.get(current or 0),
+        points=points,
+        baselines=tuple(references.values()),
+    )
 
 
 def summary_of(slot: Slot, rows: Mapping[int, MetricRow]) -> MetricRow | None:

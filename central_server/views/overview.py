@@ -19,7 +19,8 @@ _SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 class SiteFacts:
     """What is known of a site now.
 
-    `window` and `baseline` are its latest, `arrived` is the report that came last, `alerts` are the open ones.
+    `window` is its latest, `baseline` the one in force, `arrived` is the report that came last, `alerts` are the open
+    ones.
     """
 
     site: SiteRow
@@ -93,9 +94,7 @@ def _condition(facts: SiteFacts) -> Standing:
 
 def _is_warming_up(window: ReportRow | None, baseline: ReportRow | None) -> bool:
     """Before the first baseline, and again after a new model until its baseline is frozen."""
-    if baseline is None:
-        return True
-    return window is not None and window.baseline_version is None and window.end_at > baseline.end_at
+    return baseline is None and (window is None or window.baseline_version is None)
 
 
 def _clock_ahead(arrived: ReportRow | None) -> str | None:

@@ -1,7 +1,7 @@
 """Series as CSV: everything a chart shows, one line a window. What is not a number is a word, never 0, never empty.
 
 The words are the five answers of the API without `ok`: insufficient_data, suppressed, withheld, missing. A count that
-is told as a band reads "1 to 4".
+is told as a band reads "1 to 4". A window without a baseline to compare with has "none" as its baseline's version.
 """
 
 import csv
@@ -14,6 +14,7 @@ from shared.report import CountBand, Window
 
 METRIC_COLUMNS = (
     "part", "window_index", "start_at", "end_at", "answer", "n", "undefined", "p10", "p50", "p90", "cuts", "counts",
+    "baseline_version",
 )  # fmt: skip
 RATE_COLUMNS = (
     "part", "window_index", "start_at", "end_at", "rate", "answer", "estimate", "low", "high", "method", "count",
@@ -22,9 +23,8 @@ RATE_COLUMNS = (
 
 
 def metric_csv(series: MetricSeries) -> str:
-    """A quantity over time, its baseline first."""
-    points = [("window", point) for point in series.points]
-    points = ([("baseline", series.baseline)] if series.baseline else []) + points
+    """A quantity over time, its baselines first."""
+    points = [("baseline", point) for point in series.baselines] + [("window", point) for point in series.points]
     return _csv(METRIC_COLUMNS, (_metric_line(part, point) for part, point in points))
 
 
@@ -58,6 +58,7 @@ def _metric_line(part: str, point: MetricPoint) -> tuple[object, ...]:
         *told,
         " ".join(map(repr, histogram.cuts)) if histogram else word,
         " ".join(map(str, histogram.counts)) if histogram else word,
+        "none" if point.baseline_version is None else point.baseline_version,
     )
 
 

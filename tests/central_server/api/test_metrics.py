@@ -5,8 +5,8 @@ import io
 
 import pytest
 
-from shared.read_models import MetricInfo, MetricSeries
-from shared.report import report_id_for
+from shared.read_models import MetricInfo, MetricPoint, MetricSeries
+from shared.report import SiteReport, report_id_for
 from tests.central_world import READING_TOKEN, STORIES, World
 from tests.report_factory import STREAMS, SiteStory, reports_of
 
@@ -117,6 +117,71 @@ def test_after_a_return_to_an_older_model_its_baseline_is_in_force_again(world: 
     assert found.report_id == first.report_id
     shown = world.get("/sites/north-clinic").json()["overview"]["baseline"]
     assert shown["version"] == 1
+
+
+def under_a_new_model() -> list[SiteReport]:
+    """Windows 0 to 6 and baseline 1 under the old model, 7 and 8 without a baseline, baseline 2, then window 9."""
+    told = reports_of(SiteStory("north-clinic", windows=10, warm_up=4))
+
+    def under(report: SiteReport, version: int | None) -> SiteReport:
+        return report.model_copy(update={"versions": report.versions.model_copy(update={"baseline": version})})
+
+    windows = [report for report in told if report.kind == "window"]
+    first = next(report for report in told if report.kind == "baseline")
+    span = windows[8].window.model_copy(update={"start_at": windows[7].window.start_at})
+    place = {"window": span, "report_id": report_id_for("north-clinic", "baseline", 8, "all", 0, 2)}
+    second = under(first, 2).model_copy(update=place)
+    return [
+        *told[:8], under(windows[7], None), under(windows[8], None), second, under(windows[9], 2),
+    ]  # fmt: skip
+
+
+def versions(points: tuple[MetricPoint, ...]) -> list[int | None]:
+    return [point.baseline_version for point in points]
+
+
+def test_while_a_new_model_warms_up_no_older_baseline_is_in_force(world: World) -> None:
+    world.add_site("north-clinic")
+    world.take_in(under_a_new_model()[:10])
+    found = series(world, "north-clinic", "mean_entropy")
+    shown = world.get("/sites/north-clinic").json()["overview"]
+    assert (found.baseline, shown["baseline"], shown["state"]) == (None, None, "warming_up")
+    assert world.get("/sites/north-clinic/rates").json()["baseline_flagged_rate"] is None
+    assert versions(found.points) == [None] * 4 + [1] * 3 + [None] * 2
+    assert versions(found.baselines) == [1]
+
+
+def test_every_window_finds_the_baseline_that_it_was_compared_with(world: World) -> None:
+    told = under_a_new_model()
+    world.add_site("north-clinic")
+    world.take_in(told)
+    found = series(world, "north-clinic", "mean_entropy")
+    assert versions(found.points) == [None] * 4 + [1] * 3 + [None] * 2 + [2]
+    assert [point.report_id for point in found.baselines] == [r.report_id for r in told if r.kind == "baseline"]
+    assert found.baseline == found.baselines[1]
+    csv_text = world.get("/sites/north-clinic/metrics/mean_entropy", format="csv").text
+    lines = [(line["part"], line["baseline_version"]) for line in csv.DictReader(io.StringIO(csv_text))]
+    windows = ["none"] * 4 + ["1"] * 3 + ["none"] * 2 + ["2"]
+    assert lines == [("baseline", "1"), ("baseline", "2"), *(("window", version) for version in windows)]
+
+
+def test_a_frozen_baseline_is_in_force_before_the_first_window_that_names_it(world: World) -> None:
+    world.add_site("north-clinic")
+    world.take_in(under_a_new_model()[:11])
+    found = series(world, "north-clinic", "mean_entropy")
+    assert found.baseline is not None
+    assert found.baseline.baseline_version == 2
+    assert versions(found.baselines) == [1, 2]
+
+
+def test_a_baseline_that_never_came_is_not_replaced_by_an_older_one(world: World) -> None:
+    told = under_a_new_model()
+    world.add_site("north-clinic")
+    world.take_in([*told[:10], told[11]])
+    found = series(world, "north-clinic", "mean_entropy")
+    shown = world.get("/sites/north-clinic").json()["overview"]
+    assert (found.baseline, shown["baseline"], shown["state"]) == (None, None, "ok")
+    assert (found.points[-1].baseline_version, versions(found.baselines)) == (2, [1])
 
 
 def test_a_quantity_that_was_never_reported_answers_404(read_world: World) -> None:

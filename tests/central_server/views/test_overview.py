@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from central_server.database.series import in_force
 from central_server.database.tables import AlertRow, ReportRow, SiteRow
 from central_server.policy import Listening, Policy
 from central_server.views.overview import SiteFacts, Standing, overview, standing
@@ -59,7 +60,7 @@ CASES: dict[str, dict[str, Any]] = {
     "no_scans": {"arrived": report(received_at=NOW - timedelta(days=4))},
     "acknowledged": {"alerts": (alert(state="acknowledged", owner="Dr Lead"),)},
     "suppressed": {"window": report(status="suppressed")},
-    "warming_up": {"baseline": None},
+    "warming_up": {"window": report(baseline_version=None), "baseline": None},
     "noted": {"alerts": (alert("suitability", "info"),)},
     "ok": {},
 }
@@ -106,12 +107,17 @@ def test_a_silence_that_is_told_is_shown_until_the_site_is_heard() -> None:
 
 
 def test_a_new_model_means_warming_up_again() -> None:
-    assert stand(window=report(baseline_version=None)).state == "warming_up"
+    assert stand(window=report(baseline_version=None), baseline=None).state == "warming_up"
 
 
 def test_the_last_window_of_a_warm_up_is_not_one_after_its_baseline_came() -> None:
     window = report(baseline_version=None)
-    assert stand(window=window, baseline=report("baseline", end_at=window.end_at)).state == "ok"
+    assert in_force(window, {1: report("baseline", end_at=window.end_at)}) is not None
+    assert stand(window=window).state == "ok"
+
+
+def test_a_window_of_a_baseline_that_never_came_is_not_one_of_a_warm_up() -> None:
+    assert stand(window=report(baseline_version=2), baseline=None).state == "ok"
 
 
 def test_several_alarms_are_counted_and_the_worst_is_named() -> None:
