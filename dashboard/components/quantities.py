@@ -104,13 +104,14 @@ def _drift_head(title: str, name: str, found: DriftStatistic | None) -> Componen
     if found is None:
         return html.Div([html.H4(title), html.Span("no value for this window", className="muted"), meaning])
     unit = f" {found.unit}" if found.unit else ""
-    more = found.value > found.null_high
-    verdict = html.Strong("more than chance explains") if more else "within what chance gives"
-    chance = f"{number(found.null_median)}, up to {number(found.null_high)}"
+    chance = f"chance gives {number(found.null_median)}, up to {number(found.null_high)}"
+    verdict: list[Component | str] = ["within the band", f" ({chance})"]
+    if found.value > found.null_high:
+        verdict = [html.Strong("above the band"), f" ({chance}; 1 window in 40 lies above it by chance)"]
     return html.Div(
         [
             html.H4([title, " ", html.Strong(f"{number(found.value)}{unit}")], title=found.note),
-            html.Span([verdict, f" ({chance})"], className="drift-verdict"),
+            html.Span(verdict, className="drift-verdict"),
             meaning,
         ]
     )

@@ -1,6 +1,7 @@
+import pytest
+
 from dashboard.client import CentralForPerson
 from dashboard.components import quantities
-from dashboard.figures import drift
 from tests.dashboard_views import checked, of_kind, point, series, words
 
 
@@ -43,14 +44,16 @@ def test_the_direction_is_told_in_words() -> None:
     assert quantities.direction(series([]).metric) == "higher is better; definition v1"
 
 
-def test_drift_tells_value_and_what_chance_gives(lead: CentralForPerson) -> None:
+@pytest.mark.parametrize(("value", "verdict"), [(0.3, "above the band"), (0.2, "within the band")])
+def test_drift_tells_value_and_what_chance_gives(lead: CentralForPerson, value: float, verdict: str) -> None:
     told = lead.drift("south-clinic", "mean_entropy")
-    index = told.points[-1].window.index
-    panel = quantities.drift_panel(told, index)
-    statistic = drift.statistic_of(told.points[-1], "psi")
-    assert statistic is not None
-    verdict = "more than chance explains" if statistic.value > statistic.null_high else "within what chance gives"
-    assert verdict in words(panel)
+    point = told.points[-1]
+    chance = {"value": value, "null_median": 0.1, "null_high": 0.2}
+    changed = point.model_copy(update={"statistics": [one.model_copy(update=chance) for one in point.statistics]})
+    panel = quantities.drift_panel(told.model_copy(update={"points": (changed,)}), point.window.index)
+    said = words(panel)
+    assert said.count(f"{verdict}  (chance gives 0.1, up to 0.2") == 3
+    assert ("1 window in 40 lies above it by chance" in said) is (value > 0.2)
     assert [type(graph).__name__ for graph in of_kind(panel, "Graph")] == ["Graph"] * 3
 
 
