@@ -13,10 +13,17 @@ from dashboard.session import signed_in
 from shared.clock import Clock
 from shared.read_models import AlertView
 
-SENTENCES = {
-    "acknowledge": "You take this alert on. It stays in the list until somebody resolves it.",
-    "resolve": "You close this alert. A new one opens if the site's detector crosses its alarm line again.",
+ACKNOWLEDGE = "You take this alert on. It stays in the list until somebody resolves it."
+RESOLVE = {
+    "site_detector": "You close this alert. It opens again if the site's detector crosses its alarm line again.",
+    "site_silent": "You close this alert. It opens again if the site is heard and then falls silent once more.",
+    "suitability": "You close this alert for good: a site is compared with the model once for each of its baselines.",
 }
+
+
+def sentence(action: str, rule: str) -> str:
+    """What an action on an alert of this rule means, to be read before it is done."""
+    return ACKNOWLEDGE if action == "acknowledge" else RESOLVE.get(rule, "You close this alert.")
 
 
 def act(central: CentralForPerson, action: str, alert_id: str, comment: str) -> AlertView:
@@ -47,7 +54,7 @@ def register(app: Dash, client: CentralClient, clock: Clock) -> None:
         label = LABELS[chosen["action"]]
         alert = signed_in(client, clock).alert(chosen["alert"])
         title = f"{label}: {alert.title} ({alert.site})"
-        return True, title, SENTENCES[chosen["action"]], dict(chosen), "", None, label
+        return True, title, sentence(chosen["action"], alert.rule), dict(chosen), "", None, label
 
     @app.callback(
         Output("action-dialog", "opened", allow_duplicate=True),

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from dashboard.client import CentralForPerson
-from dashboard.components.alert_cards import LABELS
 from dashboard.pages import action_dialog
+
+RULES = Path(__file__).parents[3] / "central_server/alerts/rules"
 
 
 @pytest.mark.parametrize(("action", "state"), [("acknowledge", "acknowledged"), ("resolve", "resolved")])
@@ -15,5 +18,10 @@ def test_a_confirmed_action_is_recorded_with_person_and_comment(
     assert (changed.transitions[-1].actor, changed.transitions[-1].comment) == ("lead", "called the site")
 
 
-def test_every_offered_action_is_explained_before_it_is_done() -> None:
-    assert set(action_dialog.SENTENCES) == set(LABELS)
+def test_resolving_says_for_each_rule_what_would_open_the_alert_again() -> None:
+    rules = {path.stem for path in RULES.glob("*.py")} - {"__init__"}
+    assert set(action_dialog.RESOLVE) == rules
+    said = {action_dialog.sentence("resolve", rule) for rule in [*rules, "another"]}
+    assert len(said) == len(rules) + 1
+    assert "crosses its alarm line" not in action_dialog.sentence("resolve", "site_silent")
+    assert action_dialog.sentence("acknowledge", "site_silent") == action_dialog.ACKNOWLEDGE
