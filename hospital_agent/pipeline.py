@@ -16,7 +16,7 @@ from hospital_agent.analysis.case import Case
 from hospital_agent.analysis.errors import AnalysisError
 from hospital_agent.analysis.features import Feature
 from hospital_agent.analysis.imaging.volume import BoolArray, Volume
-from hospital_agent.analysis.normalise import ValidationRange
+from hospital_agent.analysis.normalise import log_ratios, normalised
 from hospital_agent.analysis.ood import OodScore
 from hospital_agent.analysis.quality import QualityPrediction
 from hospital_agent.analysis.segmentation.base import Segmentation
@@ -132,10 +132,10 @@ def analyse_case(
         features = run.measured(toolkit.features, lambda feature: feature.compute(case))
     with run.stage("uncertainty"):
         uncertainty = run.measured(toolkit.uncertainty, lambda score: score.compute(segmentation))
-        uncertainty |= _normalised(uncertainty, toolkit.validation)
+        uncertainty |= normalised(uncertainty, toolkit.validation)
     with run.stage("ood"):
         ood = run.measured(toolkit.ood, lambda score: score.compute(segmentation))
-        ood |= {**_log_ratios(ood, toolkit.validation), **_normalised(ood, toolkit.validation)}
+        ood |= {**log_ratios(ood, toolkit.validation), **normalised(ood, toolkit.validation)}
     with run.stage("quality"):
         quality = _predict(run, toolkit, {**features, **uncertainty, **ood}, empty=case.components.empty)
     return CaseResult(
@@ -230,24 +230,6 @@ def _segment(volume: Volume, toolkit: Toolkit, mask: BoolArray | None) -> Segmen
         reason = reason_of(error)
         sentence = f"The segmentation failed ({reason.replace('_', ' ')})."
         raise CaseFailed(sentence, stage="segmentation", reason=reason) from error
-
-
-def _normalised(values: Values, validation: Mapping[str, ValidationRange]) -> Values:
-    """`<name>_normalised` of every value that has a validation range, in [0, 1]."""
-    return {
-        f"{name}_normalised": None if value is None else validation[name].normalise(value)
-        for name, value in values.items()
-        if name in validation
-    }
-
-
-def _log_ratios(values: Values, validation: Mapping[str, ValidationRange]) -> Values:
-    """`<name>_log10` of every value that has a validation range: 0 is an ordinary case."""
-    return {
-        f"{name}_log10": None if value is None else validation[name].log10_ratio(value)
-        for name, value in values.items()
-        if name in validation
-    }
 
 
 def _predict(run: _Run, toolkit: Toolkit, values: Values, *, empty: bool) -> QualityPrediction | None:

@@ -1,6 +1,7 @@
 """The scale of a score: what it was on in-distribution validation cases."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -37,3 +38,21 @@ class ValidationRange:
         if score <= 0 or self.median <= 0:
             return None
         return math.log10(score / self.median)
+
+
+def normalised(values: Mapping[str, float | None], ranges: Mapping[str, ValidationRange]) -> dict[str, float | None]:
+    """`<name>_normalised` of every value that has a validation range, in [0, 1]."""
+    return {
+        f"{name}_normalised": None if value is None else ranges[name].normalise(value)
+        for name, value in values.items()
+        if name in ranges
+    }
+
+
+def log_ratios(values: Mapping[str, float | None], ranges: Mapping[str, ValidationRange]) -> dict[str, float | None]:
+    """`<name>_log10` of every value that has a validation range: 0 is an ordinary case."""
+    return {
+        f"{name}_log10": None if value is None else ranges[name].log10_ratio(value)
+        for name, value in values.items()
+        if name in ranges
+    }

@@ -8,22 +8,19 @@ from pathlib import Path
 
 import torch
 
-from hospital_agent.analysis.imaging.volume import Volume
-from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore, ood_scores
-from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
-from hospital_agent.analysis.quality.fitting import fit_quality_model
+from hospital_agent.analysis.quality.assessment import ablation
+from hospital_agent.analysis.quality.fitting import fit_quality_model, training_cases
 from hospital_agent.analysis.segmentation.unet import UNet
 from hospital_agent.model_folder import SHIPPED_MODEL, save_model
 from hospital_agent.simulation.hosts import Host, phantom_host
-from hospital_agent.simulation.lesions import TEST_ONLY_FAMILIES, TRAINING_FAMILIES
 from hospital_agent.toolkit import Toolkit
 from hospital_agent.training import card
 from hospital_agent.training.hosts_on_disk import shippable_hosts
-from hospital_agent.training.networks import FIRST_SCORED_PHANTOM, Pools, train_network, without
+from hospital_agent.training.networks import FIRST_SCORED_PHANTOM, Pools, train_network
 from hospital_agent.training.recipe import MODEL_NAME, MODEL_VERSION, QUICK, Recipe
 from hospital_agent.training.reference import fit_reference, reference_items
-from hospital_agent.training.scored import ScoredCase, score_hosts, toolkit_for, validation_ranges
+from hospital_agent.training.scored import ScoredCase, on_scale, score_hosts, toolkit_for, validation_ranges
 
 
 class Run:
@@ -41,13 +38,11 @@ class Run:
         return network
 
     def toolkit(self, leave_out: str | None) -> Toolkit:
-        """A network that never saw `leave_out`, with its own reference and validation ranges."""
+        """A network that never saw `leave_out`, with its own reference."""
         name = f"without-{leave_out}" if leave_out else "final"
         steps = self.recipe.fold_steps if leave_out else self.recipe.final_steps
         network = self._network(name, steps, real=True, leave_out=leave_out, start=self.start)
-        ood = self._reference(name, network, leave_out)
-        plain = toolkit_for(self.recipe, network, ood, {})
-        return toolkit_for(self.recipe, network, ood, self._ranges(name, plain, leave_out))
+        return toolkit_for(self.recipe, network, self._reference(name, network, leave_out))
 
     def _reference(self, name: str, network: UNet, leave_out: str | None) -> dict[str, OodScore]:
         path = self.folder / name / "reference.pt"
@@ -57,15 +52,6 @@ class Run:
         fitted = fit_reference(self.recipe, network, reference_items(self.recipe, self.pools, leave_out))
         torch.save({k: torch.as_tensor(v) for k, v in fitted["mahalanobis"].state().items()}, path)
         return fitted
-
-    def _ranges(self, name: str, toolkit: Toolkit, leave_out: str | None) -> dict[str, ValidationRange]:
-        path = self.folder / name / "validation.json"
-        if not path.exists():
-            items = [*without(self.pools.held_out_real, leave_out), *self.pools.held_out_phantoms]
-            volumes = [Volume(item.image_hu, self.recipe.grid.spacing_mm) for item in items]
-            found = validation_ranges(toolkit, volumes)
-            path.write_text(json.dumps({key: [r.low, r.median, r.high] for key, r in found.items()}))
-        return {key: ValidationRange(*triple) for key, triple in json.loads(path.read_text()).items()}
 
     def scored(self, leave_out: str) -> list[ScoredCase]:
         """Cases of the left-out patient and of new phantoms, scored by the network that saw neither."""
@@ -91,16 +77,20 @@ class Run:
 def make_model(run: Run, out: Path, cost: str) -> None:
     """Fit the quality model on the left-out cases, and write the folder of the shipped network with its card."""
     cases = [case for patient in sorted({host.patient for host in run.hosts}) for case in run.scored(patient)]
+    ranges = validation_ranges(cases)
+    rows, dice, names = [on_scale(case, ranges) for case in cases], [c.dice for c in cases], [c.patient for c in cases]
+    empty = [case.empty for case in cases]
     quality = fit_quality_model(
-        [case.values for case in cases],
-        [case.dice for case in cases],
-        [case.patient for case in cases],
-        empty=[case.empty for case in cases],
+        rows,
+        dice,
+        names,
+        empty=empty,
+        groups=[case.kind for case in cases],
+        measured_on=card.measured_on(cases),
         version=MODEL_VERSION,
     )
-    final = run.toolkit(None)
+    final, recipe = run.toolkit(None), run.recipe
     network: UNet = final.segmenter.network  # type: ignore[union-attr]
-    recipe = run.recipe
     save_model(
         out,
         name=MODEL_NAME,
@@ -108,42 +98,15 @@ def make_model(run: Run, out: Path, cost: str) -> None:
         network=network,
         grid=recipe.grid,
         ood=final.ood,
-        validation=final.validation,
+        validation=ranges,
         quality_kind="logistic_regression",
         quality=quality.to_json(),
         made_from={"seed": recipe.seed, "patients": len({h.patient for h in run.hosts})},
     )
-    views = {view.name: view for view in quality.views}
-    reference: Mahalanobis = final.ood["mahalanobis"]  # type: ignore[assignment]
-    parameters = sum(p.numel() for p in network.parameters())
-    (out / "MODEL_CARD.md").write_text(
-        card.HEAD.format(
-            name=MODEL_NAME,
-            version=MODEL_VERSION,
-            parameters=parameters,
-            megabytes=(out / "network.safetensors").stat().st_size / 1e6,
-            spacing=recipe.grid.spacing_mm[0],
-            patients=len({host.patient for host in run.hosts}),
-            hosts=f"{len(run.hosts)} volumes: {', '.join(host.name for host in run.hosts)}",
-            phantoms=recipe.phantoms,
-            training_families=", ".join(TRAINING_FAMILIES),
-            test_families=", ".join(TEST_ONLY_FAMILIES),
-            cost=cost,
-            case_count=len(cases),
-            rows=card.patient_rows(cases),
-            scanner_rows=card.scanner_rows(cases),
-            quality_cases=views["full"].case_count,
-            quality_patients=views["full"].patient_count,
-            failed=views["full"].assessment["failed_case_count"],
-            quality_rows=card.quality_rows({name: view.assessment for name, view in views.items()}),
-            patches=reference.patch_count,
-            reference_patients=reference.patient_count,
-            dimension=reference.gaussian.dimension,
-            shrinkage=reference.weight.weight,
-            validation_cases=len(run.pools.held_out_real) + len(run.pools.held_out_phantoms),
-        ),
-        encoding="utf-8",
-    )
+    training = training_cases(rows, dice, names, empty=empty)
+    left_out = ablation(training, list(range(len(training.inputs))))
+    text = card.write(run.recipe, run.hosts, cases, quality, left_out, final.ood, cost, out)
+    (out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Cases with known Dice, scored exactly as at a hospital: what the model card and the quality model are made from."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,10 +9,13 @@ from tqdm import tqdm
 
 from hospital_agent.analysis.features import features
 from hospital_agent.analysis.imaging.lungs import lung_backends
-from hospital_agent.analysis.imaging.volume import Volume
-from hospital_agent.analysis.normalise import ValidationRange
-from hospital_agent.analysis.ood import OodScore
-from hospital_agent.analysis.segmentation.base import Segmenter
+from hospital_agent.analysis.imaging.resample import resample
+from hospital_agent.analysis.imaging.volume import BoolArray, Volume
+from hospital_agent.analysis.metrics.dice import Agreement, absolute_volume_error_ml, agreement, dice
+from hospital_agent.analysis.metrics.surface import surface_dice
+from hospital_agent.analysis.normalise import ValidationRange, log_ratios, normalised
+from hospital_agent.analysis.ood import OodScore, ood_scores
+from hospital_agent.analysis.segmentation.base import Segmentation, Segmenter
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
 from hospital_agent.analysis.segmentation.unet import UNet
 from hospital_agent.analysis.uncertainty import uncertainty_scores
@@ -24,23 +27,23 @@ from hospital_agent.simulation.scanner import KERNELS, Scanner
 from hospital_agent.toolkit import Toolkit
 from hospital_agent.training.recipe import Recipe
 
-Outcome = Literal["segmented", "true_empty", "missed_all", "false_only"]
 NOT_SHIPPED = "0" * 64
+LEAST_TRAINING_DOSE, THICKEST_TRAINING_SLICE_MM = 0.4, 6.0  # see `simulation.scanner.draw_scanner`
 
 
 @dataclass(frozen=True)
 class ScoredCase:
-    """One simulated case, what a network made of it, and how good that is.
+    """One simulated case, what a network made of it, and how good that is, all outside the host's own lesions.
 
     Args:
         patient, volume: whom and which scan the host shows; kind: "real" or "phantom" host.
         unseen_texture: whether the lesions are of the families kept for testing.
         kernel, dose, slice_mm: the scanner.
-        lesion_ml, predicted_ml: true and predicted volume outside what is ignored.
-        dice: outside what is ignored; None where reference and mask are both empty, 0 where one of them is.
+        lesion_ml, predicted_ml, volume_error_ml: true and predicted volume, and their distance.
+        ignored_ml: what was predicted inside the host's own lesions, of which nothing is known, and left out.
+        dice, surface_dice: None where reference and mask are both empty, 0 where one of them is; surface Dice at 3 mm.
         outcome: the four cases of empty and not empty.
-        empty: whether the whole mask is empty.
-        values: every score by its name.
+        values: every score by its name, without those that need a validation range.
     """
 
     patient: str
@@ -52,20 +55,47 @@ class ScoredCase:
     slice_mm: float
     lesion_ml: float
     predicted_ml: float
+    volume_error_ml: float
+    ignored_ml: float
     dice: float | None
-    outcome: Outcome
-    empty: bool
+    surface_dice: float | None
+    outcome: Agreement
     values: dict[str, float | None]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was segmented."""
+        return self.predicted_ml == 0
 
     def to_json(self) -> dict[str, Any]:
         """For the run's folder."""
         return asdict(self)
 
 
-def toolkit_for(
-    recipe: Recipe, network: UNet, ood: dict[str, OodScore], validation: dict[str, ValidationRange]
-) -> Toolkit:
-    """The agent's own toolkit around a network in training; without a quality model, which is still to be made."""
+class OnlyWhereKnown:
+    """A segmenter that says nothing inside the lesions that a host brought along.
+
+    The Dice of a case is known outside them alone; the scores must describe the same mask, or the quality model would
+    learn from features of one mask and the Dice of another.
+    """
+
+    def __init__(self, segmenter: Segmenter, ignore: BoolArray) -> None:
+        self.segmenter, self.ignore = segmenter, ignore
+        self.ignored_ml = 0.0
+
+    def segment(self, volume: Volume) -> Segmentation:
+        """Segment the volume, then clear mask and probability where nothing is known."""
+        found = self.segmenter.segment(volume)
+        self.ignored_ml = float((found.mask & self.ignore).sum()) * volume.voxel_ml
+        probability = found.probability
+        if probability is not None and found.working_spacing_mm is not None:
+            share = resample(self.ignore.astype(np.float32), volume.spacing_mm, found.working_spacing_mm)
+            probability = np.where(share >= 0.5, np.float32(0.0), probability)
+        return replace(found, mask=found.mask & ~self.ignore, probability=probability)
+
+
+def toolkit_for(recipe: Recipe, network: UNet, ood: dict[str, OodScore]) -> Toolkit:
+    """The agent's own toolkit around a network in training; no validation ranges and no quality model exist yet."""
     segmenter: Segmenter = BundledSegmenter(
         network, recipe.grid, version="training", model_hash=NOT_SHIPPED, device="auto"
     )
@@ -78,7 +108,6 @@ def toolkit_for(
             name: unit() for name, unit in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
         },
         ood=ood,
-        validation=validation,
     )
 
 
@@ -108,9 +137,10 @@ def _wide_scanner(rng: np.random.Generator, thinnest_mm: float) -> Scanner:
 
 
 def _score(toolkit: Toolkit, host: Host, case: SimulatedPatient, unseen: bool) -> ScoredCase:
-    result = analyse_case(case.volume, toolkit)
-    mask = result.segmentation.mask
-    dice, outcome = dice_outside(mask, case.truth, case.ignore)
+    assert toolkit.segmenter is not None  # noqa: S101 - `toolkit_for` always gives one
+    known = OnlyWhereKnown(toolkit.segmenter, case.ignore)
+    result = analyse_case(case.volume, replace(toolkit, segmenter=known))
+    mask, truth, voxel_ml = result.segmentation.mask, case.truth & ~case.ignore, case.volume.voxel_ml
     return ScoredCase(
         patient=host.patient,
         volume=host.name,
@@ -119,37 +149,46 @@ def _score(toolkit: Toolkit, host: Host, case: SimulatedPatient, unseen: bool) -
         kernel=case.scanner.kernel,
         dose=case.scanner.dose,
         slice_mm=case.volume.spacing_mm[0],
-        lesion_ml=float(case.truth.sum()) * case.volume.voxel_ml,
-        predicted_ml=float((mask & ~case.ignore).sum()) * case.volume.voxel_ml,
-        dice=dice,
-        outcome=outcome,
-        empty=result.empty,
+        lesion_ml=float(truth.sum()) * voxel_ml,
+        predicted_ml=float(mask.sum()) * voxel_ml,
+        volume_error_ml=absolute_volume_error_ml(mask, truth, voxel_ml),
+        ignored_ml=known.ignored_ml,
+        dice=dice(mask, truth),
+        surface_dice=surface_dice(mask, truth, case.volume.spacing_mm),
+        outcome=agreement(mask, truth),
         values=result.values,
     )
 
 
-def dice_outside(
-    mask: "np.ndarray[Any, np.dtype[np.bool_]]",
-    truth: "np.ndarray[Any, np.dtype[np.bool_]]",
-    ignore: "np.ndarray[Any, np.dtype[np.bool_]]",
-) -> tuple[float | None, Outcome]:
-    """Dice over the voxels that are known, by the rules for empty masks (methods, A2)."""
-    mask, truth = mask & ~ignore, truth & ~ignore
-    if not mask.any() and not truth.any():
-        return None, "true_empty"
-    if not mask.any():
-        return 0.0, "missed_all"
-    if not truth.any():
-        return 0.0, "false_only"
-    return 2.0 * float((mask & truth).sum()) / float(mask.sum() + truth.sum()), "segmented"
+def validation_ranges(cases: Sequence[ScoredCase]) -> dict[str, ValidationRange]:
+    """The scale of every uncertainty and OOD score: what it was on people whom the scoring network had never seen.
+
+    Copies of a training patient would not do: the reference was fitted on that very anatomy, and a new patient lies
+    many times as far away. Smallest and largest are over all left-out cases on scanners like those of training; the
+    median is that of the real patients, each counted once, since hospitals have no phantoms.
+    """
+    usual = [case for case in cases if case.dose >= LEAST_TRAINING_DOSE and case.slice_mm <= THICKEST_TRAINING_SLICE_MM]
+    real = [case for case in usual if case.kind == "real"] or usual
+    ranges = {}
+    for name in [*uncertainty_scores.names(), *ood_scores.names()]:
+        every = [value for case in usual if (value := case.values.get(name)) is not None]
+        by_patient: dict[str, list[float]] = {}
+        for case in real:
+            if (value := case.values.get(name)) is not None:
+                by_patient.setdefault(case.patient, []).append(value)
+        if by_patient:
+            middle = float(np.median([np.median(values) for values in by_patient.values()]))
+            ranges[name] = ValidationRange(min(every), middle, max(every))
+    return ranges
 
 
-def validation_ranges(toolkit: Toolkit, volumes: Iterator[Volume] | Sequence[Volume]) -> dict[str, ValidationRange]:
-    """Smallest, median and largest value of every uncertainty and OOD score over in-distribution cases."""
-    seen: dict[str, list[float]] = {}
-    for volume in tqdm(list(volumes), desc="validation ranges", unit="case", mininterval=5):
-        result = analyse_case(volume, toolkit)
-        for name, value in {**result.uncertainty, **result.ood}.items():
-            if value is not None:
-                seen.setdefault(name, []).append(value)
-    return {name: ValidationRange(min(v), float(np.median(v)), max(v)) for name, v in seen.items()}
+def on_scale(case: ScoredCase, ranges: Mapping[str, ValidationRange]) -> dict[str, float | None]:
+    """All values of a case, with those that need a validation range, as the agent would give them."""
+    ood = {name: case.values[name] for name in ood_scores.names() if name in case.values}
+    uncertainty = {name: case.values[name] for name in uncertainty_scores.names() if name in case.values}
+    return {
+        **case.values,
+        **normalised(uncertainty, ranges),
+        **log_ratios(ood, ranges),
+        **normalised(ood, ranges),
+    }

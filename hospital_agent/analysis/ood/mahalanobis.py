@@ -15,10 +15,10 @@ from hospital_agent.analysis.ood.moments import GaussianMoments, feature_rows
 from hospital_agent.analysis.ood.patient_check import WeightChoice, choose_weight
 from hospital_agent.analysis.ood.tiles import tile_map, tile_shares, weighted_mean
 from hospital_agent.analysis.segmentation.base import Segmentation
-from shared.quantities import CUT_COUNT, Quantity, geometric_cuts
+from shared.quantities import Quantity, geometric_cuts
 
-# Fine around 0, where ordinary cases lie, coarser towards 75 times the ordinary distance: -0.54 ... 0 ... 1.87.
-LOG_RATIO_CUTS = tuple(round(float(0.35 * np.sinh(0.12 * (i - 10) - 0.02)), 4) for i in range(CUT_COUNT))
+# Steps of 0.1 around 0, where patients lie, and of 0.2 from there to 250 times the ordinary distance, up and down.
+LOG_RATIO_CUTS = tuple(round(i / 10, 1) for i in (*range(-24, -7, 2), *range(-6, 7), *range(8, 25, 2)))
 
 
 @ood_scores.register("mahalanobis")

@@ -1,6 +1,6 @@
 """How good a quality model is on patients that it has not seen, and what each input is worth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from hospital_agent.analysis.quality.cross_fit import OutOfPatient, OutOfPatient
 from hospital_agent.analysis.quality.inputs import Float64Array
 
 BOOTSTRAPS = 1000
+BY_GROUP = ("predicted_dice_mae", "mean_dice_guess_mae", "interval_coverage", "sensitivity", "specificity")
 
 
 def assess(training: Training, said: OutOfPatient, decided: OutOfPatientDecisions, seed: int) -> dict[str, Any]:
@@ -21,10 +22,12 @@ def assess(training: Training, said: OutOfPatient, decided: OutOfPatientDecision
     """
     failed, truth = training.failed, training.dice
     inside = (decided.low <= truth) & (truth <= decided.high)
+    _, of_patient, cases = np.unique(training.patients, return_inverse=True, return_counts=True)
+    share = 1.0 / cases[of_patient]  # the interval promises something of patients, so each one counts once
     figures: dict[str, Callable[[NDArray[np.int64]], float]] = {
         "predicted_dice_mae": lambda i: float(np.mean(np.abs(said.dice - truth)[i])),
         "mean_dice_guess_mae": lambda i: float(np.mean(np.abs(truth.mean() - truth)[i])),
-        "interval_coverage": lambda i: float(inside[i].mean()),
+        "interval_coverage": lambda i: float(np.average(inside[i], weights=share[i])),
         "interval_width": lambda i: float((decided.high - decided.low)[i].mean()),
         "failure_brier": lambda i: float(np.mean(np.square(decided.probability - failed)[i])),
         "sensitivity": lambda i: _share(decided.flagged[i], failed[i]),
@@ -37,6 +40,11 @@ def assess(training: Training, said: OutOfPatient, decided: OutOfPatientDecision
         name: {"value": figure(everything), "patient_bootstrap_95": _percentiles([figure(draw) for draw in draws])}
         for name, figure in figures.items()
     }
+    if training.groups is not None:
+        measured["by_group"] = {
+            str(group): _group(training, np.flatnonzero(training.groups == group), figures)
+            for group in np.unique(training.groups)
+        }
     measured["failed_case_count"] = int(failed.sum())
     measured["micro_specificity_published"] = published_micro_specificity(bins_of(truth), said.bins)
     measured["exact_bin_accuracy"] = float(np.mean(bins_of(truth) == said.bins))
@@ -81,6 +89,22 @@ def _figures(
 
 def _share(hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
     return float(hits[among].mean()) if among.any() else float("nan")
+
+
+def _group(
+    training: Training, cases: NDArray[np.int64], figures: Mapping[str, Callable[[NDArray[np.int64]], float]]
+) -> dict[str, float | int | None]:
+    """Counts and figures of the cases of one kind; a figure that they cannot have is None."""
+    counts = {
+        "patient_count": int(np.unique(training.patients[cases]).size),
+        "case_count": int(cases.size),
+        "failed_case_count": int(training.failed[cases].sum()),
+    }
+    return {**counts, **{name: _finite(figures[name](cases)) for name in BY_GROUP}}
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _percentiles(values: Sequence[float]) -> list[float] | None:

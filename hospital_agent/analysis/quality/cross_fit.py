@@ -25,6 +25,7 @@ class Training:
         inputs: what its columns are.
         dice: (N,) true Dice, in [0, 1].
         patients: (N,) whose case it is.
+        groups: (N,) of which kind the case is, where figures are wanted for each kind.
 
     Raises:
         TooFewCases: fewer than five patients, or failures or successes in fewer than two of them.
@@ -34,6 +35,7 @@ class Training:
     inputs: tuple[QualityInput, ...]
     dice: Float64Array
     patients: NDArray[np.str_]
+    groups: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         if self.patient_count < FEWEST_PATIENTS:
@@ -81,7 +83,10 @@ class OutOfPatient:
 
 @dataclass(frozen=True, eq=False)
 class OutOfPatientDecisions:
-    """Calibrated answers for each case, from calibrations that its own fold had no part in.
+    """Calibrated answers for each case, from calibrations on the cases of the other folds.
+
+    The models that predicted those cases had seen this fold's patients, though, so the answers are nearly but not
+    strictly out-of-patient.
 
     Args:
         probability: (N,) of failure.

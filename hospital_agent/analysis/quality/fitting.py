@@ -27,7 +27,8 @@ def fit_quality_model(
     version: str = "1",
     wanted_specificity: float = 0.9,
     interval_level: float = 0.9,
-    measured_on: str = SIMULATED,
+    groups: Sequence[str] | None = None,
+    measured_on: str | None = None,
     seed: int = 0,
 ) -> LogisticQualityModel:
     """Two logistic regressions, one on all inputs and one on those of the mask alone.
@@ -38,6 +39,8 @@ def fit_quality_model(
     3. The shipped coefficients are fitted on all patients. The interval is therefore cross-fitted and its coverage
        is measured, not guaranteed.
 
+    Where the scores of the network point the wrong way on unseen patients, the view that uses them is left out.
+
     Args:
         rows: named values of each case, OOD scores as `<name>_log10`.
         dice: true Dice of each case, in [0, 1], 0 where the reference is empty and the mask is not; None leaves the
@@ -46,13 +49,15 @@ def fit_quality_model(
         empty: which masks have no voxel; they are left out, since their rules need no model.
         wanted_specificity: share of good masks that must not be flagged.
         interval_level: share of patients whose Dice the interval should hold.
-        measured_on: what the cases are, in words that end up beside every figure.
+        groups: kind of each case, e.g. "real"; the measured figures are also given for each kind.
+        measured_on: what the cases are and how many patients they show, in words that end up beside every figure.
 
     Raises:
         TooFewCases: fewer than five patients, or failures or successes in fewer than two of them.
         ValueError: not one Dice and one patient a row, or a Dice outside [0, 1].
     """
-    training = _training(rows, dice, patients, tuple(inputs), empty)
+    training = training_cases(rows, dice, patients, inputs=inputs, empty=empty, groups=groups)
+    words = measured_on or f"{SIMULATED}, {training.patient_count} patients"
     mask_only = [i for i, item in enumerate(training.inputs) if item.group == "features"]
     choices = {"full": list(range(len(training.inputs))), "mask_only": mask_only}
     if len(mask_only) == len(training.inputs):
@@ -64,33 +69,47 @@ def fit_quality_model(
             columns=columns,
             wanted_specificity=wanted_specificity,
             level=interval_level,
-            measured_on=measured_on,
+            measured_on=words,
             seed=seed,
         )
         for name, columns in choices.items()
         if columns
     )
-    return LogisticQualityModel(version, views)
+    useful = tuple(view for view in views if view.platt.slope > 0)
+    return LogisticQualityModel(version, useful or views[-1:])
 
 
-def _training(
+def training_cases(
     rows: Sequence[Scores],
     dice: Sequence[float | None],
     patients: Sequence[str],
-    inputs: tuple[QualityInput, ...],
-    empty: Sequence[bool] | None,
+    *,
+    inputs: Sequence[QualityInput] = DEFAULT_INPUTS,
+    empty: Sequence[bool] | None = None,
+    groups: Sequence[str] | None = None,
 ) -> Training:
+    """The cases that a quality model can learn from, as numbers; the arguments are those of `fit_quality_model`.
+
+    Raises:
+        TooFewCases, ValueError: as `fit_quality_model`.
+    """
     if not len(rows) == len(dice) == len(patients) == len(empty if empty is not None else rows):
         raise ValueError("A quality model needs one Dice and one patient for each row.")
     truth = np.array([np.nan if value is None else value for value in dice], dtype=np.float64)
     kept = ~np.isnan(truth) & ~np.array([False] * len(rows) if empty is None else empty, dtype=bool)
     if np.any((truth[kept] < 0) | (truth[kept] > 1)):
         raise ValueError("A Dice lies between 0 and 1.")
-    table = scaled_table(rows, inputs)[kept]
+    table = scaled_table(rows, tuple(inputs))[kept]
     defined = [i for i in range(len(inputs)) if not np.isnan(table[:, i]).all()]
     if not defined:
         raise TooFewCases("No case has a value that the quality model can use.")
-    return Training(table[:, defined], tuple(inputs[i] for i in defined), truth[kept], np.asarray(patients)[kept])
+    return Training(
+        table[:, defined],
+        tuple(inputs[i] for i in defined),
+        truth[kept],
+        np.asarray(patients)[kept],
+        None if groups is None else np.asarray(groups)[kept],
+    )
 
 
 def _view(
@@ -135,5 +154,5 @@ def _flag_quality(flagged: "np.ndarray[tuple[int], np.dtype[np.bool_]]", trainin
     return FlagQuality(
         sensitivity=found,
         specificity=spared,
-        measured_on=f"{words}, {training.patient_count} patients"[:80],
+        measured_on=words,
     )

@@ -69,7 +69,7 @@ class QualityView:
             return f"[0, 1]: {TOO_FEW_PATIENTS} of {100 * self.interval_level:.0f} %"
         return (
             f"{100 * self.interval_level:.0f} % over {self.measured_on}{source} "
-            f"(split-conformal, cross-fitted over {self.patient_count} patients)"
+            f"(conformal, each patient counted once; cross-fitted)"
         )
 
     def predict(self, scores: Scores) -> QualityPrediction:

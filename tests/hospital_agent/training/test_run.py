@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hospital_agent.analysis.errors import ModelMismatch
-from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.quality.inputs import DEFAULT_INPUTS
 from hospital_agent.analysis.segmentation.bundled import WorkingGrid
 from hospital_agent.analysis.segmentation.unet import UNetShape
@@ -19,7 +18,6 @@ from hospital_agent.simulation.scanner import Scanner
 from hospital_agent.toolkit import build_toolkit
 from hospital_agent.training.__main__ import Run, make_model
 from hospital_agent.training.recipe import QUICK
-from hospital_agent.training.scored import dice_outside
 
 TINY = replace(
     QUICK,
@@ -37,6 +35,7 @@ def scored(patient: str, rng: np.random.Generator) -> list[dict]:
     for number in range(12):
         dice = float(rng.uniform(0.2, 0.95))
         values = {item.name: dice + float(rng.uniform(0.1, 0.3)) for item in DEFAULT_INPUTS}
+        values["mahalanobis"] = 1000.0 * 10 ** values.pop("mahalanobis_log10")
         cases.append(
             {
                 "patient": patient,
@@ -48,9 +47,11 @@ def scored(patient: str, rng: np.random.Generator) -> list[dict]:
                 "slice_mm": 5.0,
                 "lesion_ml": 0.0 if number == 3 else 20.0,
                 "predicted_ml": 18.0,
+                "volume_error_ml": 18.0 if number == 3 else 2.0,
+                "ignored_ml": 0.0,
                 "dice": 0.0 if number == 3 else dice,
-                "outcome": "false_only" if number == 3 else "segmented",
-                "empty": False,
+                "surface_dice": 0.0 if number == 3 else dice,
+                "outcome": "false_only" if number == 3 else "both",
                 "values": values,
             }
         )
@@ -133,23 +134,3 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text("[]")
     with pytest.raises(ModelMismatch, match="object"):
         load_model(tmp_path)
-
-
-def test_dice_follows_the_rules_for_empty_masks():
-    empty = np.zeros((2, 2, 2), dtype=bool)
-    full = ~empty
-    half = empty.copy()
-    half[0] = True
-    assert dice_outside(empty, empty, empty) == (None, "true_empty")
-    assert dice_outside(empty, full, empty) == (0.0, "missed_all")
-    assert dice_outside(full, empty, empty) == (0.0, "false_only")
-    assert dice_outside(full, half, empty) == (pytest.approx(2 / 3), "segmented")
-    assert dice_outside(full, half, ~half) == (1.0, "segmented")
-    assert dice_outside(~half, half, ~half) == (0.0, "missed_all")
-
-
-def test_volumes_of_a_run_are_valid_ct(made):
-    run, _ = made
-    for item in run.pools.real:
-        Volume(item.image_hu, run.recipe.grid.spacing_mm)
-        assert item.image_hu.min() >= -1024

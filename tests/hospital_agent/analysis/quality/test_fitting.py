@@ -1,13 +1,16 @@
 """Fit on some simulated patients, and check every promise on others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hospital_agent.analysis.errors import TooFewCases
-from hospital_agent.analysis.quality import QualityPrediction
+from hospital_agent.analysis.quality import QualityPrediction, fitting
+from hospital_agent.analysis.quality.calibration import Platt
 from hospital_agent.analysis.quality.fitting import fit_quality_model
 from hospital_agent.analysis.quality.inputs import QualityInput
-from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel
+from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel, QualityView
 from tests.quality_cases import simulated_cases
 
 
@@ -110,3 +113,24 @@ def test_refuses_what_it_cannot_learn_from() -> None:
         fit_quality_model(rows, dice, ["one"] * len(rows))
     with pytest.raises(TooFewCases, match="No case has a value"):
         fit_quality_model([{}] * len(rows), dice, patients)
+
+
+def test_scores_of_the_network_that_point_the_wrong_way_are_left_to_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = fitting._view
+
+    def misled(*, name: str, **told: object) -> QualityView:
+        view = fit(name=name, **told)
+        return replace(view, platt=Platt(0.0, 0.0)) if name == "full" else view
+
+    monkeypatch.setattr(fitting, "_view", misled)
+    rows, dice, patients = simulated_cases(patients=20)
+    assert [view.name for view in fit_quality_model(rows, dice, patients).views] == ["mask_only"]
+
+
+def test_figures_are_given_for_each_kind_of_patient() -> None:
+    rows, dice, patients = simulated_cases(patients=20, each=2)
+    kinds = ["real" if name in sorted(set(patients))[:4] else "phantom" for name in patients]
+    told = fit_quality_model(rows, dice, patients, groups=kinds).views[0].assessment["by_group"]
+    assert (told["real"]["patient_count"], told["phantom"]["patient_count"]) == (4, 16)
+    assert told["real"]["case_count"] + told["phantom"]["case_count"] == len(rows)
+    assert 0 <= told["real"]["interval_coverage"] <= 1

@@ -52,7 +52,7 @@ def test_the_prediction_lies_in_its_interval_and_says_what_that_stands_on(model:
     assert answer.failure_probability is not None
     assert 0 <= answer.low < answer.predicted_dice < answer.high <= 1
     assert 0 < answer.failure_probability < 1
-    assert answer.interval_note.startswith("90 % over simulated lesions in known anatomies (split-conformal")
+    assert answer.interval_note.startswith("90 % over simulated lesions in known anatomies, ")
     assert answer.flagged == (answer.failure_probability > model.views[0].threshold)
 
 
