@@ -30,7 +30,7 @@ SITES = (
     Site("westbrook", "Westbrook Clinic", Scanner("standard", dose=1.3, slice_mm=None)),
 )
 CHANGED_SITE = "riverside"
-CHANGED_SCANNER = Scanner("sharp", dose=0.15, slice_mm=10.0)
+CHANGED_SCANNER = Scanner("sharp", dose=0.02, slice_mm=10.0)
 
 
 class PatientStream:
