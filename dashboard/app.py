@@ -16,7 +16,7 @@ from dashboard.components.basics import nothing_here, notice
 from dashboard.components.shell import shell
 from dashboard.errors import DashboardError, SignInNeeded
 from dashboard.pages import action_dialog, alerts, overview, sign_in, site
-from dashboard.pages.parts import in_browser
+from dashboard.pages.parts import in_browser, take_back_banner
 from dashboard.settings import Settings
 from shared.clock import Clock, utc_now
 from shared.logs import logger
@@ -103,6 +103,7 @@ def _example(page: ModuleType) -> list[str]:
 def _register_router(app: Dash) -> None:
     @app.callback(Output("content", "children"), Input("url", "pathname"), State("url", "search"))
     def route(path: str, search: str | None) -> Component:
+        take_back_banner()
         return find_page(path, search)
 
     in_browser(app, "leave", Output("title-sink", "title"), Input("leave", "data"))

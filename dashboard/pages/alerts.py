@@ -12,7 +12,7 @@ from dashboard.client import CentralClient, CentralForPerson
 from dashboard.components.alert_cards import ages, cards, sorted_by_need
 from dashboard.components.basics import aria, nothing_here, trouble
 from dashboard.errors import CentralUnreachable, NotFound, UnreadableAnswer
-from dashboard.pages.parts import KEEP, as_of, digest, rests_while_asking, title_row
+from dashboard.pages.parts import KEEP, as_of, digest, rests_while_asking, take_back_banner, title_row
 from dashboard.session import signed_in
 from dashboard.wording import plural
 from shared.clock import Clock
@@ -122,6 +122,7 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
             alerts = ask(signed_in(client, clock), asked)
         except (CentralUnreachable, UnreadableAnswer) as error:
             return KEEP, KEEP, KEEP, trouble(str(error), refresh_s), KEEP
+        take_back_banner()
         now = clock()
         name = digest([search or "", *alerts, *ages(alerts, now)])
         if name == known:

@@ -11,7 +11,7 @@ from dashboard.client import CentralClient, CentralForPerson
 from dashboard.components import headline, overview_table
 from dashboard.components.basics import nothing_here, trouble
 from dashboard.errors import CentralUnreachable, UnreadableAnswer
-from dashboard.pages.parts import KEEP, as_of, rests_while_asking, title_row
+from dashboard.pages.parts import KEEP, as_of, rests_while_asking, take_back_banner, title_row
 from dashboard.session import signed_in
 from shared.clock import Clock
 
@@ -84,5 +84,6 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
             found = look(signed_in(client, clock), clock(), group_of(search))
         except (CentralUnreachable, UnreadableAnswer) as error:
             return (*(KEEP,) * 4, trouble(str(error), refresh_s), KEEP)
+        take_back_banner()
         look_of_table = overview_table.class_of(len(found.rows))
         return found.strip, found.rows, found.nothing, look_of_table, None, as_of(clock())

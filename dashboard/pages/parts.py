@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from dash import ClientsideFunction, Output, html, no_update
+from dash import ClientsideFunction, Output, html, no_update, set_props
 from dash.development.base_component import Component
 from pydantic import BaseModel
 
@@ -20,6 +20,11 @@ def as_of(now: datetime) -> str:
 def title_row(title: str, as_of_id: str) -> Component:
     """A page's title, and beside it how fresh the page is."""
     return html.Div([html.H1(title), html.Span(id=as_of_id, className="as-of")], className="title-row")
+
+
+def take_back_banner() -> None:
+    """Clear what the banner says of a callback that failed: a page opened, or looked at the centre with success."""
+    set_props("banner", {"children": None})
 
 
 def rests_while_asking(name: str) -> dict[str, Any]:

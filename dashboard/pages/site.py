@@ -19,7 +19,7 @@ from dashboard.figures import evidence, rates
 from dashboard.figures.chart import Figure
 from dashboard.figures.common import marks_of
 from dashboard.pages import site_quantities
-from dashboard.pages.parts import KEEP, as_of, digest, rests_while_asking
+from dashboard.pages.parts import KEEP, as_of, digest, rests_while_asking, take_back_banner
 from dashboard.session import signed_in
 from dashboard.wording import plural
 from shared.clock import Clock
@@ -154,6 +154,7 @@ def register(app: Dash, client: CentralClient, clock: Clock, refresh_s: float) -
             return (None, words, *(KEEP,) * 6, "only-head")
         except (CentralUnreachable, UnreadableAnswer) as error:
             return (trouble(str(error), refresh_s), *(KEEP,) * 8)
+        take_back_banner()
         now = clock()
         name = found.name(now)
         if name == known:

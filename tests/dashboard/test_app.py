@@ -83,6 +83,11 @@ def prop(name: str, value: object) -> dict[str, object]:
 
 
 OVERVIEW = [prop("overview-tick.n_intervals", 0), prop("url.search", "")]
+CHANGED = prop("changed.data", 0)
+ROUTE = [prop("url.pathname", "/")]
+ALERTS = [prop("alerts-tick.n_intervals", 0), CHANGED, prop("url.search", "")]
+SITE_INPUTS = [prop("site-tick.n_intervals", 0), CHANGED]
+SITE_STATE = [prop("site-name.data", "south-clinic"), prop("site-digest.data", None)]
 
 
 def test_health_is_told_without_signing_in_and_without_the_centre(
@@ -343,9 +348,20 @@ def test_a_fault_of_the_dashboard_is_said_without_its_inside(
     assert "inside" not in logged
 
 
-SITE_STATE = [prop("site-name.data", "south-clinic"), prop("site-digest.data", None)]
-CHANGED = prop("changed.data", 0)
-SITE_INPUTS = [prop("site-tick.n_intervals", 0), CHANGED]
+@pytest.mark.parametrize(
+    ("output", "inputs", "state"),
+    [
+        ("content.children", ROUTE, [prop("url.search", "")]),
+        ("..overview-strip", OVERVIEW, []),
+        ("..alerts-filters", ALERTS, [prop("alerts-digest.data", None)]),
+        ("..site-banner", SITE_INPUTS, SITE_STATE),
+    ],
+)
+def test_what_the_banner_says_is_taken_back_when_a_page_opens_or_looks_with_success(
+    signed_in: flask.testing.FlaskClient, dash: Dash, output: str, inputs: list, state: list
+) -> None:
+    answer = call(signed_in, dash, output, inputs, state).get_json()
+    assert answer["sideUpdate"] == {"banner": {"children": None}}
 
 
 def test_a_site_is_filled_once_and_left_alone_until_something_changes(
@@ -356,9 +372,6 @@ def test_a_site_is_filled_once_and_left_alone_until_something_changes(
     known = [SITE_STATE[0], prop("site-digest.data", first["site-digest"]["data"])]
     again = call(signed_in, dash, "..site-banner", SITE_INPUTS, known).get_json()["response"]
     assert set(again) == {"site-banner", "site-head"}
-
-
-ALERTS = [prop("alerts-tick.n_intervals", 0), CHANGED, prop("url.search", "")]
 
 
 def test_the_list_of_alerts_stays_until_an_alert_changes_or_has_another_age(
