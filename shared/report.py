@@ -148,7 +148,8 @@ class DetectorState(Wire):
     """Where one change detector of the site stands at the end of the window.
 
     The statistic is on a natural-log scale, cumulative over the site's stream, bounded and rounded to 0.1, so that
-    no single case can be read from it. `metric` names a quantity or an event.
+    no single case can be read from it. `metric` names a quantity or an event; the statistic of an event's rate is
+    computed from the counts that the site's reports tell, and adds nothing to them.
     """
 
     metric: Name

@@ -104,7 +104,6 @@ def window_report(
     heading: Heading,
     counted: Tally,
     arrivals: Arrivals,
-    detectors: tuple[DetectorState, ...] = (),
     *,
     flag_quality: FlagQuality | None = None,
     reviews: ReviewSummary | None = None,
@@ -119,12 +118,18 @@ def window_report(
         update={
             "late_count": late,
             "funnel": Funnel(**funnel),
-            "detectors": detectors,
             "flag_quality": flag_quality,
             "reviews": reviews,
         }
     )
     return SiteReport.model_validate(report.model_dump())
+
+
+def with_detectors(report: SiteReport, detectors: tuple[DetectorState, ...]) -> SiteReport:
+    """The report of a window together with where the detectors stand at its end; a suppressed one stays silent."""
+    if report.status == "suppressed":
+        return report
+    return SiteReport.model_validate(report.model_copy(update={"detectors": detectors}).model_dump())
 
 
 def baseline_report(heading: Heading, windows: Sequence[tuple[Tally, Protected]]) -> SiteReport:

@@ -2,13 +2,15 @@
 
 Every change is one transaction, so that a crash leaves either all of it or nothing:
 
-    take      a case is stored and fed to the detectors; pages are stored with it
-    advance   a due window is closed: its report goes to ledger and outbox, detectors are stored as they stand,
-              the baseline is frozen when enough patients have come, and the next window opens
+    take      a case is stored and fed to the detectors of quantities; pages are stored with it
+    advance   a due window is closed: what its report tells of events is fed to the detectors of rates, the report goes
+              to ledger and outbox, detectors are stored as they stand, the baseline is frozen when enough patients
+              have come, and the next window opens
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -16,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from hospital_agent.errors import StoreDamaged
 from hospital_agent.reporting import calendar
-from hospital_agent.reporting.aggregate import CountedCase
+from hospital_agent.reporting.aggregate import CountedCase, with_detectors
 from hospital_agent.reporting.calendar import Verdict
 from hospital_agent.reporting.detectors import DetectorBank, Page
 from hospital_agent.reporting.privacy import Policy
@@ -70,10 +72,7 @@ class Desk:
             # A clock that was set back makes no case late: what arrives now belongs to the open window.
             late = arrival.received_at < window.start_at <= now
             row = cases.add(session, arrival, finding, window, now, late=late)
-            pages = self._feed(session, row, window, now) if row.counted else []
-        for page in pages:
-            log.warning("detector_paged", detector=page.detector.replace(":", "_"), window_index=window.index)
-        return pages
+            return self._feed(session, row, window, now) if row.counted else []
 
     def advance(self, to: datetime, now: datetime) -> int:
         """Close every window that is due at `to`; returns how many were."""
@@ -93,7 +92,13 @@ class Desk:
             if window is None or self._plan.policy is None:
                 return None
             end = max(now, window.start_at + timedelta(seconds=1))
-            return self._releases.of_window(session, self._plan.policy, window, end, now, self._told(session, window))
+            report = self._releases.of_window(session, self._plan.policy, window, end, now)
+            baseline = windows.baseline_of(session, self._plan.model.hash)
+            bank = deepcopy(self._current_bank(session, baseline))
+            if bank is None or baseline is None:
+                return report
+            bank.feed_told(report.events, window.start_at)
+            return with_detectors(report, self._told(session, window, baseline, bank))
 
     @contextmanager
     def _changing(self) -> Iterator[Session]:
@@ -111,17 +116,7 @@ class Desk:
         if bank is None or baseline is None:
             return []
         pages = bank.feed(cases.as_counted(row), self._tie_break(row.case_id), window.start_at)
-        session.add_all(
-            PageRow(
-                baseline_version=baseline.version,
-                detector=page.detector,
-                case=row.id,
-                window_index=window.index,
-                paged_at=now,
-                since=page.since,
-            )
-            for page in pages
-        )
+        _keep_pages(session, pages, baseline, row.id, window, now)
         return pages
 
     def _close_if_due(self, to: datetime, now: datetime) -> bool:
@@ -138,7 +133,7 @@ class Desk:
         policy = self._plan.policy
         if policy is not None and verdict != "unreported":
             if verdict == "released":
-                report = self._releases.of_window(session, policy, window, end, now, self._told(session, window))
+                report = self._released(session, policy, window, end, now)
             else:
                 report = self._releases.suppressed(session, policy, window, end, now)
             outbox.put(session, report, now)
@@ -150,12 +145,23 @@ class Desk:
         windows.start(session, window.index + 1, end, self._plan.model)
         log.info("window_closed", window_index=window.index, status=verdict)
 
-    def _told(self, session: Session, window: WindowRow) -> tuple[DetectorState, ...]:
-        """What a window's report says about the detectors; nothing before the baseline is frozen."""
+    def _released(
+        self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime
+    ) -> SiteReport:
+        """The report of a window, and what it tells of events fed to the detectors that it tells of."""
+        report = self._releases.of_window(session, policy, window, end, now)
         baseline = windows.baseline_of(session, self._plan.model.hash)
         bank = self._current_bank(session, baseline)
         if bank is None or baseline is None:
-            return ()
+            return report
+        pages = bank.feed_told(report.events, window.start_at)
+        _keep_pages(session, pages, baseline, cases.last_id(session), window, now)
+        return with_detectors(report, self._told(session, window, baseline, bank))
+
+    def _told(
+        self, session: Session, window: WindowRow, baseline: BaselineRow, bank: DetectorBank
+    ) -> tuple[DetectorState, ...]:
+        """What a window's report says about the detectors."""
         released = [*windows.released_after(session, baseline), window.index]
         return bank.told(baseline.case_count, len(cases.counted(session, released)))
 
@@ -194,14 +200,17 @@ class Desk:
         try:
             bank = DetectorBank.restore(states, members, fed, self._plan.quantities, self._plan.events)
         except StateMismatch:  # another version of the detectors wrote them: feed this one from the beginning
-            bank, fed = self._fresh_bank(members), []
+            bank, fed = self._fresh_bank(members, self._releases.told_of_baseline(session, baseline)), []
+            for index in windows.released_after(session, baseline):
+                bank.feed_told(self._releases.told_of_window(session, index).events, starts[index])
+            bank.begin_window()
         for row in rows[len(fed) :]:
             bank.feed(cases.as_counted(row), self._tie_break(row.case_id), starts[row.window_index])
         return bank
 
-    def _fresh_bank(self, baseline: Sequence[CountedCase]) -> DetectorBank:
+    def _fresh_bank(self, baseline: Sequence[CountedCase], told: SiteReport) -> DetectorBank:
         plan = self._plan
-        return DetectorBank.freeze(baseline, plan.quantities, plan.events, plan.log_threshold)
+        return DetectorBank.freeze(baseline, told.events, plan.quantities, plan.events, plan.log_threshold)
 
     def _freeze_if_enough(self, session: Session, policy: Policy, now: datetime) -> None:
         """Freeze the site baseline from released windows once enough distinct patients are in them."""
@@ -214,10 +223,29 @@ class Desk:
             return
         counted = cases.counted(session, indices)
         baseline = windows.freeze(session, members, patients, len(counted), cases.last_id(session), now)
-        self._bank, self._bank_is_current = self._fresh_bank(counted), True
+        report = self._releases.of_baseline(session, policy, members, baseline, now)
+        self._bank, self._bank_is_current = self._fresh_bank(counted, report), True
         self._keep_bank(session, baseline, self._bank)
-        outbox.put(session, self._releases.of_baseline(session, policy, members, baseline, now), now)
+        outbox.put(session, report, now)
         log.info("baseline_frozen", baseline=baseline.version, case_count=len(counted))
+
+
+def _keep_pages(
+    session: Session, pages: Sequence[Page], baseline: BaselineRow, case: int, window: WindowRow, now: datetime
+) -> None:
+    """Store who paged with a case, or at a window's close with the newest, and say so in the log."""
+    for page in pages:
+        session.add(
+            PageRow(
+                baseline_version=baseline.version,
+                detector=page.detector,
+                case=case,
+                window_index=window.index,
+                paged_at=now,
+                since=page.since,
+            )
+        )
+        log.warning("detector_paged", detector=page.detector.replace(":", "_"), window_index=window.index)
 
 
 def opened(session: Session) -> WindowRow:

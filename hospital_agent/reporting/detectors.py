@@ -1,7 +1,12 @@
-"""All change detectors of a site: made when its baseline is frozen, fed one case at a time, told at a window's close.
+"""All change detectors of a site: made when its baseline is frozen, told at a window's close.
 
-A quantity is watched in the direction that is worse, or in both where neither is; an event that a person should know
-of is watched as a rate. Values that a case cannot have are not fed.
+A quantity is watched case by case, in the direction that is worse, or in both where neither is. Values that a case
+cannot have are not fed.
+
+An event that a person should know of is watched as a rate, and from nothing but what reports tell: its count in the
+baseline, and then its count in each released window, both as bands where they are hidden. So no hidden count follows
+from a rate's statistic, whatever it is compared with. Fed with the cases themselves it would name them: in a small
+window each number and order of events gives a statistic of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +17,7 @@ from typing import Any
 from hospital_agent.reporting.aggregate import CountedCase
 from hospital_agent.reporting.events import Event
 from shared.quantities import Quantity
-from shared.report import DetectorState
+from shared.report import DetectorState, EventSummary
 from shared.statistics.detectors import (
     Alternative,
     DetectorStep,
@@ -23,7 +28,7 @@ from shared.statistics.detectors import (
 )
 
 LEAST_BASELINE_VALUES = 20  # ranks among fewer cannot reach the alarm line within a useful time
-EVENT_VERSION = 1
+EVENT_VERSION = 2
 TOLD_FROM = 1.0  # below this the evidence points nowhere
 
 
@@ -45,29 +50,23 @@ class Watched:
     label: str
     version: int
     detector: RankDetector | RateDetector
-    window_starts: list[datetime] = field(default_factory=list)  # of each value fed
+    window_starts: list[datetime] = field(default_factory=list)  # of each value or count fed
     highest: float = 0.0  # in the present window
     since: datetime | None = None  # where the change began, as it looked at the highest evidence
     pages_in_window: int = 0
 
-    def take(self, value: float, tie_break: float, window_start: datetime) -> DetectorStep:
-        """Feed one value, and keep what a report will say about it."""
+    def keep(self, step: DetectorStep, window_start: datetime) -> list[Page]:
+        """Keep what a report will say about a step; returns the page if it was one."""
         self.window_starts.append(window_start)
-        step = self.detector.update(value, tie_break)
+        since = self.window_starts[step.since]
         if step.log_statistic >= self.highest:
-            self.highest, self.since = step.log_statistic, self.window_starts[step.since]
+            self.highest, self.since = step.log_statistic, since
         self.pages_in_window += step.paged
-        return step
+        return [Page(self.name, step.log_statistic, since)] if step.paged else []
 
     def begin_window(self) -> None:
         """Forget what is told by window; evidence that has been gathered stays."""
         self.highest, self.pages_in_window = max(0.0, self.detector.log_statistic), 0
-
-    def value_of(self, case: CountedCase) -> float | None:
-        """What this detector is fed of a case, or None for nothing."""
-        if self.detector.kind == "rate":
-            return float(self.metric in case.events)
-        return case.values.get(self.metric)
 
 
 class DetectorBank:
@@ -84,11 +83,16 @@ class DetectorBank:
     def freeze(
         cls,
         baseline: Sequence[CountedCase],
+        told: Iterable[EventSummary],
         quantities: Iterable[Quantity],
         events: Iterable[Event],
         log_threshold: float,
     ) -> "DetectorBank":
-        """Fresh detectors against a baseline; a quantity with too few defined values in it is not watched."""
+        """Fresh detectors against a baseline; a quantity with too few defined values in it is not watched.
+
+        Args:
+            told: what the baseline's report tells of events; an event that is not in it is not watched.
+        """
         watched = []
         for quantity in quantities:
             values = _defined(baseline, quantity.name)
@@ -97,12 +101,11 @@ class DetectorBank:
             for alternative in _alternatives(quantity):
                 detector = RankDetector(values, alternative=alternative, log_threshold=log_threshold)
                 watched.append(_watch_quantity(quantity, alternative, detector))
+        usual = {summary.name: summary for summary in told}
         for event in events:
-            if event.watched:
-                happened = sum(event.name in case.events for case in baseline)
-                rate = RateDetector(
-                    accepted_rate(happened, len(baseline)), log_threshold=log_threshold, baseline_n=len(baseline)
-                )
+            if event.watched and event.name in usual:
+                count, out_of = usual[event.name].count, usual[event.name].out_of
+                rate = RateDetector(accepted_rate(count.high, out_of), log_threshold=log_threshold, baseline_n=out_of)
                 watched.append(_watch_event(event, rate))
         return cls(watched)
 
@@ -135,11 +138,14 @@ class DetectorBank:
                     watched.append(_watch_quantity(quantity, alternative, rank))
         for event in events:
             name = _name(event.name, "rate")
-            if name in states:
+            if states.get(name, {}).get("version") == EVENT_VERSION:
                 watched.append(_watch_event(event, RateDetector.from_state(states[name]["detector"])))
         for entry in watched:
-            entry.window_starts = [start for case, start in fed if entry.value_of(case) is not None]
-            since = states[entry.name]["since"]
+            starts, since = states[entry.name]["window_starts"], states[entry.name]["since"]
+            if starts is None:
+                entry.window_starts = [start for case, start in fed if case.values.get(entry.metric) is not None]
+            else:
+                entry.window_starts = [datetime.fromisoformat(start) for start in starts]
             entry.since = None if since is None else datetime.fromisoformat(since)
             entry.begin_window()
         return cls(watched)
@@ -148,12 +154,20 @@ class DetectorBank:
         """Take one more case of the stream; returns the detectors that page on it."""
         pages = []
         for entry in self._watched:
-            value = entry.value_of(case)
-            if value is None:
-                continue
-            step = entry.take(value, tie_break, window_start)
-            if step.paged:
-                pages.append(Page(entry.name, step.log_statistic, entry.window_starts[step.since]))
+            value = case.values.get(entry.metric)
+            if isinstance(entry.detector, RankDetector) and value is not None:
+                pages += entry.keep(entry.detector.update(value, tie_break), window_start)
+        return pages
+
+    def feed_told(self, told: Iterable[EventSummary], window_start: datetime) -> list[Page]:
+        """Take what the report of one more window tells of events; returns the detectors that page on it."""
+        counts = {summary.name: summary for summary in told}
+        pages = []
+        for entry in self._watched:
+            summary = counts.get(entry.metric)
+            if isinstance(entry.detector, RateDetector) and summary is not None:
+                step = entry.detector.update(summary.count.low, summary.count.high, summary.out_of)
+                pages += entry.keep(step, window_start)
         return pages
 
     def states(self) -> dict[str, dict[str, Any]]:
@@ -162,7 +176,7 @@ class DetectorBank:
             entry.name: {
                 "version": entry.version,
                 "since": entry.since and entry.since.isoformat(),
-                "detector": _state(entry.detector),
+                **_state(entry),
             }
             for entry in self._watched
         }
@@ -203,8 +217,14 @@ def _told(entry: Watched, baseline_n: int, stream_n: int) -> DetectorState:
     )
 
 
-def _state(detector: RankDetector | RateDetector) -> dict[str, Any]:
-    return detector.to_state(with_values=False) if isinstance(detector, RankDetector) else detector.to_state()
+def _state(entry: Watched) -> dict[str, Any]:
+    """Values that were fed, and when, are read from the cases again; counts that were told are not."""
+    if isinstance(entry.detector, RankDetector):
+        return {"detector": entry.detector.to_state(with_values=False), "window_starts": None}
+    return {
+        "detector": entry.detector.to_state(),
+        "window_starts": [start.isoformat() for start in entry.window_starts],
+    }
 
 
 def _alternatives(quantity: Quantity) -> tuple[Alternative, ...]:

@@ -16,7 +16,7 @@ from hospital_agent.store import cases, ledger, windows
 from hospital_agent.store.tables import BaselineRow, WindowRow
 from hospital_agent.store.windows import ModelKey
 from shared.quantities import Quantity
-from shared.report import DetectorState, FlagQuality, SiteReport, Versions, Window, report_id_for
+from shared.report import FlagQuality, SiteReport, Versions, Window, report_id_for
 
 EDGES_VERSION = 1
 
@@ -57,13 +57,7 @@ class Releases:
         self._plan = plan
 
     def of_window(
-        self,
-        session: Session,
-        policy: Policy,
-        window: WindowRow,
-        end: datetime,
-        now: datetime,
-        detectors: tuple[DetectorState, ...],
+        self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime
     ) -> SiteReport:
         """The report of a window that ends at `end`; suppressed where fewer than k patients are in it."""
         plan = self._plan
@@ -72,7 +66,6 @@ class Releases:
             self._heading(session, policy, window, end, now),
             counted,
             cases.arrivals(session, window.index),
-            detectors,
             flag_quality=plan.flag_quality,
         )
 
@@ -87,7 +80,7 @@ class Releases:
     ) -> SiteReport:
         """The report of a baseline, from what was told of its windows: the sum reveals no more than they did."""
         plan = self._plan
-        told = [self._released_report(session, window) for window in members]
+        told = [self.told_of_window(session, window.index) for window in members]
         quantities = tuple(q for q in plan.quantities if all(_tells(report, q) for report in told))
         events = tuple(e for e in plan.events if all(e.name in {t.name for t in r.events} for r in told))
         parts = [
@@ -100,10 +93,18 @@ class Releases:
         )
         return aggregate.baseline_report(heading, parts)
 
-    def _released_report(self, session: Session, window: WindowRow) -> SiteReport:
-        body = ledger.body_of(session, str(report_id_for(self._plan.site, "window", window.index, "all", 0, None)))
+    def told_of_window(self, session: Session, index: int) -> SiteReport:
+        """What was told of a window, as the ledger has it."""
+        return self._told(session, "window", index, None)
+
+    def told_of_baseline(self, session: Session, baseline: BaselineRow) -> SiteReport:
+        """What was told of a frozen baseline, as the ledger has it."""
+        return self._told(session, "baseline", baseline.last_window, baseline.version)
+
+    def _told(self, session: Session, kind: str, index: int, baseline: int | None) -> SiteReport:
+        body = ledger.body_of(session, str(report_id_for(self._plan.site, kind, index, "all", 0, baseline)))
         if body is None:
-            raise LedgerBroken(f"The ledger lacks the report of window {window.index}.")
+            raise LedgerBroken(f"The ledger lacks the {kind} report of window {index}.")
         return SiteReport.model_validate_json(body)
 
     def _heading(self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime) -> Heading:

@@ -3,7 +3,7 @@
     ranks.py               where a value stands among all earlier ones
     betting.py             what a bet against "nothing has changed" pays
     shiryaev_roberts.py    evidence that adds up over unknown starts, and pages
-    detectors.py           RankDetector, RateDetector: one stream, one value at a time
+    detectors.py           RankDetector, RateDetector: one stream, one value or count at a time
     intervals.py           Clopper-Pearson, quantiles of a histogram, probability of superiority
     null_bands.py          Jensen-Shannon, Wasserstein and PSI, and what they are by chance alone
     confidence_sequences.py  a mean in [0, 1] with an interval that holds at every sample size

@@ -23,6 +23,7 @@ FloatArray = NDArray[np.float64]
 _REACH = 4.5  # standard normal quantiles on which the payout is tabulated: p from 3e-6 to 1 - 3e-6
 _STEPS_PER_SD = 20
 _SHARE_STEPS = 64
+_LARGEST_LOG_PAYOUT = 400.0  # above every alarm line; a payout that is cut short keeps the promise
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class RateBets:
             raise StatisticsError("The accepted rate of an event must lie strictly between 0 and 1.")
         if not odds_ratios or any(ratio <= 1 for ratio in odds_ratios):
             raise StatisticsError("A bet on a higher rate needs odds ratios above 1.")
+        self._accepted_rate = accepted_rate
         odds = np.asarray(odds_ratios, dtype=np.float64) * (accepted_rate / (1 - accepted_rate))
         rates = odds / (1 + odds)
         self.weights = np.full(len(rates), 1 / len(rates))
@@ -168,3 +170,19 @@ class RateBets:
         shape = (1, -1, *(1,) * happened.ndim)
         pays: FloatArray = np.where(happened, self._if_event.reshape(shape), self._if_not.reshape(shape))
         return pays
+
+    def payout_of_count(self, low: int, high: int, out_of: int) -> FloatArray:
+        """(1, K) payouts for "between `low` and `high` of `out_of` cases had the event".
+
+        The probability of that at the rate q over its probability at p0; for a known count it is the product of the
+        cases' payouts. Its mean is at most 1 whenever the probability of an event, given everything before, is at
+        most p0: a higher answer never pays less, and there are then no more events than at p0. For that the possible
+        answers must be fixed by `out_of` alone, and not overlap.
+        """
+        counts = np.arange(low, high + 1)
+        ways = [-math.lgamma(count + 1) - math.lgamma(out_of - count + 1) for count in counts.tolist()]
+        at_p0 = np.array(ways) + counts * math.log(self._accepted_rate / (1 - self._accepted_rate))
+        gain = np.outer(np.log(self._if_event), counts) + np.outer(np.log(self._if_not), out_of - counts)
+        pays = np.logaddexp.reduce(at_p0 + gain, axis=1) - np.logaddexp.reduce(at_p0)
+        payout: FloatArray = np.exp(np.minimum(pays, _LARGEST_LOG_PAYOUT))[None, :]
+        return payout

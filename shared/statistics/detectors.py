@@ -1,9 +1,9 @@
-"""Change detectors of one stream at one site: feed them one case at a time, in order of arrival.
+"""Change detectors of one stream at one site: feed them in order of arrival.
 
-`RankDetector` watches a number against the site's frozen baseline; `RateDetector` watches how often an event happens
-against an accepted rate. Both answer `update(value, u)` with a `DetectorStep`, page when the evidence reaches the
-threshold, then start gathering evidence afresh. Their states are plain JSON, and the same state and value always give
-the same next state: a crash between two cases is repaired by feeding the case again.
+`RankDetector` watches a number, case by case, against the site's frozen baseline; `RateDetector` watches how often an
+event happens, count by count, against an accepted rate. Both answer `update` with a `DetectorStep`, page when the
+evidence reaches the threshold, then start gathering evidence afresh. Their states are plain JSON, and the same state
+and value always give the same next state: a crash between two values is repaired by feeding the second again.
 """
 
 import math
@@ -19,7 +19,7 @@ from shared.statistics.shiryaev_roberts import LARGEST_LOG_THRESHOLD, Evidence
 
 Alternative = Literal["greater", "less"]
 
-DETECTOR_VERSION = 1
+DETECTOR_VERSION = 2
 """Raised when the bets or the grouping change: a stored state of another version is refused, not continued."""
 
 _LARGEST_RATE = 0.999
@@ -27,12 +27,12 @@ _LARGEST_RATE = 0.999
 
 @dataclass(frozen=True)
 class DetectorStep:
-    """What one value did to a detector.
+    """What one value, or one count, did to a detector.
 
     Args:
         log_statistic: ln R_t after this value and before any restart; stays inside the site.
         paged: whether the statistic reached the threshold with this value; the evidence then restarted.
-        since: number of stream values that came before the estimated change (0: it began with the first value).
+        since: number of values or counts that came before the estimated change (0: it began with the first).
         p_value: smoothed conformal p-value of this value; None from a rate detector or without a tie-break.
     """
 
@@ -184,8 +184,10 @@ class RankDetector:
 class RateDetector:
     """Pages when an event happens more often than a rate that was accepted.
 
-    While the probability of the event, given all that went before, is at most the accepted rate at every case, the
-    expected number of pages in T cases is at most T / exp(log_threshold). Cases need not be independent or alike.
+    It is fed counts, each exact or as two ends between which it lies, so that it can watch what may be told of a rate
+    and know no more. While the probability of the event, given all that went before, is at most the accepted rate at
+    every case, the expected number of pages in T counts is at most T / exp(log_threshold). Cases need not be
+    independent or alike; how exactly a count is given may depend on `out_of` and on the count alone.
 
     Args:
         accepted_rate: p0 in (0, 1); `accepted_rate(events, cases)` chooses it from the baseline.
@@ -197,8 +199,8 @@ class RateDetector:
 
     Example:
         >>> detector = RateDetector(accepted_rate=0.1, log_threshold=3.0)
-        >>> [detector.update(True).paged for _ in range(3)]
-        [False, False, True]
+        >>> [detector.update(low=1, high=4, out_of=12).paged, detector.update(low=7, high=7, out_of=12).paged]
+        [False, True]
     """
 
     kind: ClassVar[Literal["rate"]] = "rate"
@@ -214,7 +216,7 @@ class RateDetector:
 
     @property
     def stream_n(self) -> int:
-        """How many cases were fed."""
+        """How many counts were fed."""
         return self._evidence.steps
 
     @property
@@ -222,19 +224,16 @@ class RateDetector:
         """ln R_t now, after any restart."""
         return float(self._evidence.log_total)
 
-    def update(self, value: float, u: float | None = None) -> DetectorStep:
-        """Take one more case: 1 (or True) where the event happened, 0 where it could have and did not.
-
-        `u` is accepted so that both detectors are fed alike; nothing is tied here.
+    def update(self, low: int, high: int, out_of: int) -> DetectorStep:
+        """Take one more count: the event happened to between `low` and `high` of `out_of` further cases.
 
         Raises:
-            UndefinedValue: the value is neither 0 nor 1. The detector is then unchanged.
+            UndefinedValue: there can be no such count. The detector is then unchanged.
         """
-        del u
-        if value not in (0, 1):
-            raise UndefinedValue("An event either happened (1) or did not (0).")
+        if not 0 <= low <= high <= out_of or out_of < 1:
+            raise UndefinedValue("A count lies between 0 and the number of cases, of which there is at least one.")
         self._evidence.open()
-        self._evidence.multiply(self._bets.payout(bool(value)))
+        self._evidence.multiply(self._bets.payout_of_count(low, high, out_of))
         step = _settle(self._evidence, self.log_threshold, None)
         self.pages_total += step.paged
         return step

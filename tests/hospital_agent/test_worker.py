@@ -15,6 +15,7 @@ from hospital_agent.errors import CaseFailed
 from hospital_agent.ingest.filing import Filing, Shelf
 from hospital_agent.ingest.series import Identity, identify
 from hospital_agent.pipeline import Values
+from hospital_agent.store.overview import overview
 from hospital_agent.store.tables import CaseRow, OutboxRow, PageRow, WindowRow
 from shared.report import CountBand
 from tests.agent_site import Site, SmallCentral, TestClock, quick_toolkit, told_json
@@ -261,6 +262,20 @@ class TestWindows:
         }  # fmt: skip
         assert {event.name for event in report.events} == {"empty_mask", "outside_lungs", "flagged"}
 
+    @pytest.mark.parametrize("leftover", ["y.dcm.part", "x.nii.gz"])
+    def test_a_leftover_in_the_inbox_stops_no_report_and_is_told(
+        self, site: Site, leftover: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (site.inbox / leftover).symlink_to("nothing")
+        for day in range(3):
+            site.day(7, first=10 * day)
+        assert [report.patient_count for report in site.central.reports()] == [7, 7, 7]
+        assert overview(site.store)["inbox"] == {"stalled": 1}
+        assert capsys.readouterr().err.count("inputs_stalled") == 1
+        (site.inbox / leftover).unlink()
+        site.worker.round()
+        assert overview(site.store)["inbox"] == {"stalled": 0}
+
     def test_fewer_patients_keep_it_open_until_more_come(self, site: Site) -> None:
         site.day(4, first=0)
         assert site.central.reports() == []
@@ -394,7 +409,7 @@ class TestBaseline:
             clock = replace(frozen.clock)
             site = Site(tmp_path / str(world), clock=clock, exact_event_counts=exact, **GROWN)
             for number in range(10):
-                site.drop(f"p{number}", number, lesion_hu=None if number in empty else 100.0)
+                site.drop(f"p{number}", 400 + number, lesion_hu=None if number in empty else 100.0)
                 site.settle()
             site.day(0, first=0)
             site.day(10, first=500)

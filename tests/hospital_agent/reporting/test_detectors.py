@@ -10,6 +10,7 @@ from hospital_agent.reporting.aggregate import CountedCase
 from hospital_agent.reporting.detectors import LEAST_BASELINE_VALUES, DetectorBank
 from hospital_agent.reporting.events import Event
 from shared.quantities import Direction, Quantity, linear_cuts
+from shared.report import CountBand, EventSummary
 from shared.statistics.errors import StateMismatch
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -42,8 +43,12 @@ def draw(n: int, seed: int, shift: float = 0.0, flagged: float = 0.1, undefined:
     return rows
 
 
+def told(low: int, high: int, out_of: int, name: str = "flagged") -> EventSummary:
+    return EventSummary(name=name, label=name, count=CountBand(low=low, high=high), out_of=out_of)
+
+
 def bank_of(baseline: list[CountedCase]) -> DetectorBank:
-    return DetectorBank.freeze(baseline, QUANTITIES, EVENTS, LINE)
+    return DetectorBank.freeze(baseline, [told(10, 10, 100)], QUANTITIES, EVENTS, LINE)
 
 
 def feed(bank: DetectorBank, rows: list[CountedCase], first: int = 0, per_window: int = 10) -> list[tuple[int, str]]:
@@ -55,8 +60,8 @@ def feed(bank: DetectorBank, rows: list[CountedCase], first: int = 0, per_window
 
 
 def test_each_quantity_is_watched_where_it_is_worse_and_each_watched_event_as_a_rate() -> None:
-    told = bank_of(draw(100, 0)).told(100, 0)
-    assert [(d.metric, d.kind, d.alternative) for d in told] == [
+    states = bank_of(draw(100, 0)).told(100, 0)
+    assert [(d.metric, d.kind, d.alternative) for d in states] == [
         ("risk", "rank", "greater"),
         ("dice", "rank", "less"),
         ("size", "rank", "greater"),
@@ -68,8 +73,13 @@ def test_each_quantity_is_watched_where_it_is_worse_and_each_watched_event_as_a_
 def test_a_quantity_with_too_few_baseline_values_is_not_watched() -> None:
     rows = [CountedCase(r.patient, {**r.values, "size": None}, r.events) for r in draw(100, 0)]
     some = [CountedCase("x", {"size": 1.0}, frozenset())] * (LEAST_BASELINE_VALUES - 1)
-    told = bank_of([*rows, *some]).told(100, 0)
-    assert "size" not in {d.metric for d in told}
+    states = bank_of([*rows, *some]).told(100, 0)
+    assert "size" not in {d.metric for d in states}
+
+
+def test_an_event_of_which_the_baseline_tells_nothing_is_not_watched() -> None:
+    bank = DetectorBank.freeze(draw(100, 0), [], QUANTITIES, EVENTS, LINE)
+    assert "flagged" not in {d.metric for d in bank.told(100, 0)}
 
 
 def test_a_shift_pages_on_its_own_detector_and_says_since_when() -> None:
@@ -86,8 +96,27 @@ def test_a_shift_pages_on_its_own_detector_and_says_since_when() -> None:
 
 def test_a_rise_of_a_rate_pages() -> None:
     bank = bank_of(draw(100, 0))
-    pages = feed(bank, draw(60, 3, flagged=0.8))
-    assert {name for _, name in pages} == {"flagged:rate"}
+    assert bank.feed_told([told(1, 4, 20)], START) == []
+    (page,) = bank.feed_told([told(17, 20, 20), told(1, 4, 20, "outside_lungs")], START + timedelta(days=1))
+    assert (page.detector, page.since) == ("flagged:rate", START + timedelta(days=1))
+
+
+def test_a_rate_is_watched_from_what_is_told_and_not_from_the_cases() -> None:
+    states = set()
+    for flagged in (0.0, 0.5, 1.0):
+        bank = bank_of(draw(100, 0))
+        feed(bank, draw(10, 3, flagged=flagged))
+        bank.feed_told([told(1, 4, 10)], START)
+        states.add(next(d for d in bank.told(100, 10) if d.kind == "rate"))
+    assert len(states) == 1
+
+
+def test_an_event_that_a_window_does_not_tell_is_no_evidence() -> None:
+    bank = bank_of(draw(100, 0))
+    bank.feed_told([told(3, 3, 20)], START)
+    before = bank.states()["flagged:rate"]
+    bank.feed_told([], START + timedelta(days=1))
+    assert bank.states()["flagged:rate"] == before
 
 
 def test_what_is_told_is_bounded_and_rounded() -> None:
@@ -120,10 +149,13 @@ def test_a_restart_anywhere_changes_nothing(cut: int) -> None:
     baseline, stream = draw(100, 0), draw(40, 2, shift=1.0)
     whole = bank_of(baseline)
     feed(whole, stream[:cut])
+    whole.feed_told([told(1, 4, 20)], START)
     states = json.loads(json.dumps(whole.states()))
     fed = [(row, START + timedelta(days=i // 10)) for i, row in enumerate(stream[:cut])]
     restored = DetectorBank.restore(states, baseline, fed, QUANTITIES, EVENTS)
     whole.begin_window()
+    for bank in (whole, restored):
+        bank.feed_told([told(9, 9, 20)], START + timedelta(days=9))
     assert feed(whole, stream[cut:], first=cut) == feed(restored, stream[cut:], first=cut)
     assert whole.told(100, 40) == restored.told(100, 40)
     assert whole.states() == restored.states()
@@ -133,8 +165,8 @@ def test_a_quantity_whose_definition_changed_is_not_continued() -> None:
     baseline = draw(100, 0)
     states = bank_of(baseline).states()
     changed = (quantity("risk", "higher_is_worse", version=2), BETTER, EITHER)
-    told = DetectorBank.restore(states, baseline, [], changed, EVENTS).told(100, 0)
-    assert {d.metric for d in told} == {"dice", "size", "flagged"}
+    left = DetectorBank.restore(states, baseline, [], changed, EVENTS).told(100, 0)
+    assert {d.metric for d in left} == {"dice", "size", "flagged"}
 
 
 def test_states_of_another_version_of_the_detectors_are_refused() -> None:

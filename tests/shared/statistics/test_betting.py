@@ -89,6 +89,44 @@ def test_rate_bets_are_one_plus_lambda_times_excess():
     assert bets.payout(False).item() == pytest.approx(1 - stake * 0.2)
 
 
+def told_as(count: int, out_of: int, k: int) -> tuple[int, int]:
+    """One way to tell a count: 0, a few, exactly, or all but a few."""
+    if 0 < count < k:
+        return 1, k - 1
+    return (out_of - k + 1, out_of) if count > out_of - k else (count, count)
+
+
+@quick
+@given(p0=st.floats(0.01, 0.99), below=st.floats(0.1, 1), out_of=st.integers(10, 40))
+def test_bets_on_told_counts_pay_at_most_one_up_to_the_accepted_rate(p0, below, out_of):
+    bets = RateBets(p0)
+    rate = below * p0
+    mean = np.zeros((1, 4))
+    for count in range(out_of + 1):
+        probability = math.comb(out_of, count) * rate**count * (1 - rate) ** (out_of - count)
+        mean += probability * bets.payout_of_count(*told_as(count, out_of, 5), out_of)
+    assert (mean <= 1 + 1e-9).all()
+    if below == 1:
+        np.testing.assert_allclose(mean, 1)
+
+
+def test_a_bet_on_a_known_count_pays_what_its_cases_pay():
+    bets = RateBets(0.1)
+    product = bets.payout(True) ** 7 * bets.payout(False) ** 13
+    np.testing.assert_allclose(bets.payout_of_count(7, 7, 20), product)
+
+
+def test_more_events_never_pay_less_whatever_is_hidden():
+    bets = RateBets(0.3)
+    answers = sorted({told_as(count, 30, 5) for count in range(31)})
+    pays = np.concatenate([bets.payout_of_count(low, high, 30) for low, high in answers])
+    assert (np.diff(pays, axis=0) > 0).all()
+
+
+def test_huge_counts_pay_a_finite_amount():
+    assert np.isfinite(RateBets(0.001).payout_of_count(5000, 5000, 5000)).all()
+
+
 @pytest.mark.parametrize(("rate", "ratios"), [(0.0, (2.0,)), (1.0, (2.0,)), (0.1, (1.0,)), (0.1, ())])
 def test_impossible_rates_are_refused(rate, ratios):
     with pytest.raises(StatisticsError):

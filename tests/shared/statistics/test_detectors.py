@@ -165,7 +165,7 @@ def test_rising_rate_pages_and_survives_a_crash():
     pages = []
     for i, event in enumerate(events):
         detector = RateDetector.from_state(json.loads(json.dumps(detector.to_state())))
-        step = detector.update(bool(event), 0.5)
+        step = detector.update(int(event), int(event), 1)
         if step.paged:
             pages.append((i, step.since))
     assert pages
@@ -178,16 +178,27 @@ def test_rising_rate_pages_and_survives_a_crash():
 def test_rate_below_the_accepted_one_gathers_nothing():
     detector = RateDetector(0.2, log_threshold=14.0)
     for i in range(800):
-        assert not detector.update(i % 10 == 0).paged
+        assert not detector.update(int(i % 10 == 0), int(i % 10 == 0), 1).paged
     assert detector.log_statistic < 6
 
 
-@pytest.mark.parametrize("value", [2, -1, 0.5, math.nan])
-def test_an_event_happens_or_not(value):
+@pytest.mark.parametrize(("low", "high", "out_of"), [(-1, 2, 5), (3, 2, 5), (1, 6, 5), (0, 0, 0)])
+def test_an_impossible_count_is_refused_and_changes_nothing(low, high, out_of):
     detector = RateDetector(0.2, log_threshold=14.0)
     with pytest.raises(UndefinedValue):
-        detector.update(value)
+        detector.update(low, high, out_of)
     assert detector.stream_n == 0
+
+
+def test_a_page_on_a_huge_count_can_be_told():
+    step = RateDetector(0.001, log_threshold=17.0).update(5000, 5000, 5000)
+    assert (step.paged, step.since) == (True, 0)
+
+
+def test_hidden_counts_page_later_than_known_ones():
+    known, hidden = (RateDetector(accepted_rate(10, 100), log_threshold=14.0) for _ in range(2))
+    first = [next(i for i in range(500) if d.update(*c, 6).paged) for d, c in ((known, (4, 4)), (hidden, (1, 4)))]
+    assert first[0] < first[1]
 
 
 def test_accepted_rate_on_paper():
