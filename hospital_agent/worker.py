@@ -69,6 +69,7 @@ class Worker:
         self._inbox, self._filing, self._desk, self._sender = inbox, filing, desk, sender
         self._clock, self._steady, self._reached = clock, steady, reached
         self._stuck: set[Path | tuple[Path, ...]] = set()  # inputs that can be neither read nor moved, until a restart
+        self._stalled_count: int | None = None
 
     def begin(self) -> None:
         """Finish what the last run left half done, and open a window."""
@@ -100,11 +101,21 @@ class Worker:
                 return handled
             self._handle(item, before=min([item.arrived_at, *waiting]))
             self._speak()
+        self._tell_stalled(len(look.stalled))
         now = self._clock()
         self._desk.advance(min([now, *waiting]), now)
         self._reached("windows_closed")
         self._speak()
         return len(complete)
+
+    def _tell_stalled(self, count: int) -> None:
+        """Keep for `status`, and log, how many inputs wait for a person to complete or remove them."""
+        if count == self._stalled_count:
+            return
+        self._store.keep_facts({"inbox_stalled": str(count)})
+        if count:
+            log.warning("inputs_stalled", count=count)
+        self._stalled_count = count
 
     def _speak(self) -> None:
         if self._sender is not None:

@@ -7,9 +7,13 @@ in place and a slow copy all count as changes.
     inbox/<folder>/...        one sub-folder is one series
     inbox/<name>.nii.gz       one NIfTI file is one series
     inbox/*                   loose DICOM files are put together by their SeriesInstanceUID
+
+What calls itself unfinished (`.part`), leads nowhere or cannot be read waits. After an hour without change it is
+stalled: it may still be completed, and nothing else waits for it any longer.
 """
 
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +24,8 @@ from hospital_agent.ingest.dicom_headers import read_header
 from hospital_agent.ingest.nifti import is_nifti
 
 UNFINISHED_SUFFIXES = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~")
+
+STALLED_AFTER_S = 3600.0
 
 Stamp = tuple[str, int, int]
 """Name, size and time of change of one file."""
@@ -32,10 +38,12 @@ class Item:
     Args:
         source: what `read_series` is given: a folder, a file, or the files of one series.
         arrived_at: when its last part came, as the file system tells (not the time that a copy kept).
+        stamps: its files as they were when it was looked at.
     """
 
     source: Path | tuple[Path, ...] = field(repr=False)
     arrived_at: datetime
+    stamps: frozenset[Stamp] = field(repr=False)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -45,7 +53,7 @@ class Item:
 
 @dataclass
 class _Seen:
-    stamp: frozenset[Stamp]
+    stamps: frozenset[Stamp]
     since_s: float
 
 
@@ -55,6 +63,7 @@ class Look:
 
     complete: tuple[Item, ...]
     pending: tuple[Item, ...]
+    stalled: tuple[Item, ...]
 
 
 class Inbox:
@@ -78,47 +87,34 @@ class Inbox:
         """
         complete: list[Item] = []
         pending: list[Item] = []
+        stalled: list[Item] = []
         seen: dict[str, _Seen] = {}
-        for name, item, stamp, unfinished in self._inputs():
+        for name, item, finished in self._inputs():
             before = self._seen.get(name)
-            unchanged = before is not None and before.stamp == stamp
+            unchanged = before is not None and before.stamps == item.stamps
             since = before.since_s if before is not None and unchanged else steady_s
-            seen[name] = _Seen(stamp, since)
-            ready = unchanged and not unfinished and steady_s - since >= self._quiet_s
-            (complete if ready else pending).append(item)
+            seen[name] = _Seen(item.stamps, since)
+            still_for_s = steady_s - since
+            if finished:
+                (complete if unchanged and still_for_s >= self._quiet_s else pending).append(item)
+            else:
+                (stalled if still_for_s >= STALLED_AFTER_S else pending).append(item)
         self._seen = seen
-        return Look(_oldest_first(complete), _oldest_first(pending))
+        return Look(_oldest_first(complete), _oldest_first(pending), _oldest_first(stalled))
 
-    def _inputs(self) -> Iterable[tuple[str, Item, frozenset[Stamp], bool]]:
+    def _inputs(self) -> Iterable[tuple[str, Item, bool]]:
+        """Name of each input, what lies there, and whether all of it can be read and calls itself finished."""
         loose: list[Path] = []
         for entry in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
             path = Path(entry.path)
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
-                yield self._described(entry.name, path, [path, *path.rglob("*")])
-            elif is_nifti(path):
-                yield self._described(entry.name, path, [path])
+            if os.path.isdir(path) or is_nifti(path):  # a link that leads in a circle is no folder, and no error
+                yield entry.name, *_described(path)
             else:
                 loose.append(path)
         for name, files in self._by_series(loose).items():
-            yield self._described(name, files[0] if len(files) == 1 else tuple(files), files)
-
-    def _described(
-        self, name: str, source: Path | tuple[Path, ...], paths: Iterable[Path]
-    ) -> tuple[str, Item, frozenset[Stamp], bool]:
-        stamps, newest, unfinished = set(), 0.0, False
-        for path in paths:
-            try:
-                status = path.stat()
-            except FileNotFoundError:  # renamed or removed while we look: that is a change, too
-                unfinished = True
-                continue
-            newest = max(newest, status.st_ctime)
-            if not path.is_dir():
-                stamps.add((str(path), status.st_size, status.st_mtime_ns))
-                unfinished |= path.name.lower().endswith(UNFINISHED_SUFFIXES)
-        return name, Item(source, datetime.fromtimestamp(newest, UTC)), frozenset(stamps), unfinished
+            yield name, *_described(files[0] if len(files) == 1 else tuple(files))
 
     def _by_series(self, files: Iterable[Path]) -> dict[str, list[Path]]:
         """Loose files under their series; a file that is not DICOM, or not yet, stands for itself."""
@@ -127,13 +123,42 @@ class Inbox:
         for path in files:
             try:
                 status = path.stat()
-            except FileNotFoundError:
+            except OSError:
+                groups[f"file {path.name}"] = [path]
                 continue
             stamp = (str(path), status.st_size, status.st_mtime_ns)
             series = known[stamp] = self._series_of.get(stamp) or _series_uid(path)
             groups.setdefault(series, []).append(path)
         self._series_of = known
         return groups
+
+
+def _described(source: Path | tuple[Path, ...]) -> tuple[Item, bool]:
+    """An input as it lies there, and whether all of it can be read and calls itself finished."""
+    paths, unreadable = _paths_of(source)
+    stamps, newest, finished = set(), 0.0, not unreadable
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:  # renamed or removed while we look, or a link that leads nowhere
+            finished = False
+            continue
+        newest = max(newest, status.st_ctime)
+        if not stat.S_ISDIR(status.st_mode):
+            stamps.add((str(path), status.st_size, status.st_mtime_ns))
+            finished &= not path.name.lower().endswith(UNFINISHED_SUFFIXES)
+    return Item(source, datetime.fromtimestamp(newest, UTC), frozenset(stamps)), finished
+
+
+def _paths_of(source: Path | tuple[Path, ...]) -> tuple[list[Path], list[OSError]]:
+    """All files and folders of an input, and why some of them cannot be looked into."""
+    if not isinstance(source, Path):
+        return list(source), []
+    paths, unreadable = [source], list[OSError]()
+    if source.is_dir():
+        for folder, folders, files in os.walk(source, onerror=unreadable.append):
+            paths += [Path(folder, name) for name in (*folders, *files)]
+    return paths, unreadable
 
 
 def _series_uid(path: Path) -> str:

@@ -14,7 +14,9 @@ from shared.clock import rfc3339
 def overview(store: Store) -> dict[str, Any]:
     """Counts and states of everything that the agent keeps."""
     with store.read() as session:
+        facts = {fact.name: fact.value for fact in session.scalars(select(Fact))}
         return {
+            "inbox": {"stalled": int(facts.get("inbox_stalled", 0))},
             "cases": cases.outcome_counts(session),
             # One forward pass over a series each, those that a crash has cut off included.
             "analyses_begun": session.scalar(select(func.sum(Attempt.count))) or 0,
@@ -23,7 +25,7 @@ def overview(store: Store) -> dict[str, Any]:
             "pages": session.scalar(select(func.count()).select_from(PageRow)) or 0,
             "outbox": outbox.counts(session),
             "ledger_rows": session.scalar(select(func.count()).select_from(LedgerRow)) or 0,
-            "centre": {fact.name: fact.value for fact in session.scalars(select(Fact)) if fact.name in _TOLD},
+            "centre": {name: value for name, value in facts.items() if name in _TOLD},
         }
 
 

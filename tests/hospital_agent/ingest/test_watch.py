@@ -76,6 +76,56 @@ def test_files_that_say_they_are_unfinished_wait_for_ever(folder: Path, name: st
     assert complete(inbox, 1e6) == []
 
 
+@pytest.mark.parametrize("kind", ["part", "part_in_a_folder", "nowhere", "nowhere_in_a_folder", "circle", "circle.dcm"])
+def test_a_leftover_is_pending_for_an_hour_and_stalled_from_then_on(folder: Path, kind: str) -> None:
+    place = folder / "series" if "folder" in kind else folder
+    place.mkdir(exist_ok=True)
+    if kind.startswith("part"):
+        (place / "y.dcm.part").write_bytes(b"x")
+    elif kind.startswith("nowhere"):
+        (place / "x.nii.gz").symlink_to("nothing")
+    else:
+        (place / kind).symlink_to(kind)
+    write_nifti(folder / "v.nii", chest_values((3, 8, 8)))
+    inbox = Inbox(folder, QUIET)
+    inbox.look(0.0)
+    assert complete(inbox, QUIET) == [folder / "v.nii"]
+    for second, pending, stalled in ((3599.0, 1, 0), (3600.0, 0, 1)):
+        look = inbox.look(second)
+        assert (len(look.pending), len(look.stalled)) == (pending, stalled)
+
+
+@pytest.mark.parametrize("closed", ["series", "series/deep"])
+def test_a_folder_that_cannot_be_looked_into_holds_up_no_other(
+    folder: Path, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "series" / "deep").mkdir(parents=True)
+    write_nifti(folder / "v.nii", chest_values((3, 8, 8)))
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path) == str(folder / closed):
+            raise PermissionError
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    inbox = Inbox(folder, QUIET)
+    inbox.look(0.0)
+    assert complete(inbox, QUIET) == [folder / "v.nii"]
+    assert len(inbox.look(3600.0).stalled) == 1
+
+
+def test_a_leftover_that_is_completed_after_all_is_an_input(folder: Path) -> None:
+    path = write_nifti(folder / "v.nii", chest_values((3, 8, 8)))
+    path.rename(folder / "v.nii.part")
+    inbox = Inbox(folder, QUIET)
+    inbox.look(0.0)
+    assert len(inbox.look(3600.0).stalled) == 1
+    (folder / "v.nii.part").rename(path)
+    inbox.look(3601.0)
+    assert complete(inbox, 3601.0 + QUIET) == [path]
+
+
 def test_hidden_files_are_not_seen(folder: Path) -> None:
     (folder / ".DS_Store").write_bytes(b"x")
     inbox = Inbox(folder, QUIET)
