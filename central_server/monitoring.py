@@ -97,7 +97,7 @@ def _may_have_paged(session: Session, site: SiteRow, report: SiteReport) -> bool
     if any(detector.pages_in_window for detector in report.detectors):
         return True
     total = sum(detector.pages_total for detector in report.detectors)
-    return total > 0 and total != series.pages_before(session, site.id, report.window.index)
+    return total > 0 and total != series.pages_before(session, site.id, report.window.index, report.versions.baseline)
 
 
 def _parsed(row: ReportRow) -> SiteReport:

@@ -62,8 +62,8 @@ def history(session: Session, site_id: int, latest_index: int, most: int) -> lis
     return _newest_revisions(reversed(session.scalars(query).all()))
 
 
-def pages_before(session: Session, site_id: int, index: int) -> int:
-    """The sum of all pages that the site's detectors had told in the window with states before this one."""
+def pages_before(session: Session, site_id: int, index: int, baseline_version: int | None) -> int:
+    """The sum of all pages that the detectors of this baseline had told in the released window before this one."""
     query = (
         select(ReportRow)
         .where(
@@ -71,6 +71,7 @@ def pages_before(session: Session, site_id: int, index: int) -> int:
             ReportRow.kind == "window",
             ReportRow.stratum == MAIN_STRATUM,
             ReportRow.status == "released",
+            ReportRow.baseline_version == baseline_version,
             ReportRow.window_index < index,
         )
         .order_by(ReportRow.window_index.desc(), ReportRow.revision.desc())

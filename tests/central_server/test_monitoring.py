@@ -9,7 +9,7 @@ from central_server.alerts.rules.site_detector import SiteDetector
 from central_server.database.listening import begin_listening, note_alive
 from central_server.database.tables import AlertRow, PendingReportRow, TransitionRow
 from central_server.monitoring import PassResult, run_pass
-from shared.report import SiteReport
+from shared.report import SiteReport, report_id_for
 from tests.central_world import World, running
 from tests.report_factory import SiteStory, body_of, reports_of
 
@@ -47,6 +47,33 @@ def test_an_alert_fires_with_the_report_that_tells_the_page(world: World) -> Non
 def test_a_site_that_never_changed_raises_nothing_in_a_long_time(small_world: World) -> None:
     small_world.tell(SiteStory("north-clinic", windows=45), at_once=True)
     assert small_world.alerts() == []
+
+
+def test_a_page_in_a_suppressed_first_window_after_a_new_baseline_is_told(world: World) -> None:
+    """Under the old baseline as many pages were told in all; that count has nothing to do with the new detectors."""
+    page = first_page("mean_entropy")
+    frozen = next(i for i, r in enumerate(REPORTS) if r.kind == "baseline")
+
+    def under_the_new_one(report: SiteReport, told: int) -> SiteReport:
+        versions = report.versions.model_copy(update={"baseline": 2})
+        states = (d.model_copy(update={"pages_in_window": 0, "pages_total": told}) for d in report.detectors)
+        return report.model_copy(update={"versions": versions, "detectors": tuple(states)})
+
+    paged = REPORTS[page]
+    again = under_the_new_one(REPORTS[frozen], 0)
+    place = report_id_for("south-clinic", "baseline", paged.window.index, "all", 0, 2)
+    again = again.model_copy(update={"window": paged.window, "report_id": place})
+    total = sum(d.pages_total for d in paged.detectors)
+    later = under_the_new_one(REPORTS[page + 2], 0)
+    (first, *rest) = later.detectors
+    later = later.model_copy(update={"detectors": (first.model_copy(update={"pages_total": total}), *rest)})
+    world.add_site("south-clinic")
+    world.take_in([*REPORTS[: page + 1], again])
+    for alert in world.alerts():
+        world.post(f"/alerts/{alert['alert_id']}/resolve")
+    world.clock.forward(hours=2)
+    world.take_in([later])
+    assert [a["metric"] for a in world.alerts(state="firing")] == [first.metric]
 
 
 def test_a_second_page_adds_evidence_to_the_open_alert(world: World) -> None:

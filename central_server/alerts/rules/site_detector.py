@@ -32,7 +32,7 @@ class SiteDetector:
             if report.kind != "window" or _is_history(situation, report):
                 continue
             for detector in report.detectors:
-                if _has_paged(detector, _before(situation, report, detector)):
+                if detector.pages_in_window > 0 or _total_has_grown(situation, report, detector):
                     yield _finding(situation, report, detector)
 
 
@@ -43,20 +43,34 @@ def _is_history(situation: Situation, report: SiteReport) -> bool:
     return replaced and newest is not None and report.window.end_at <= newest.window.end_at
 
 
+def _told_before(situation: Situation, report: SiteReport) -> list[DetectorState]:
+    """All states that earlier windows under the same baseline told, the latest first."""
+    return [
+        state
+        for earlier in reversed(situation.history)
+        if earlier.window.index < report.window.index and earlier.versions.baseline == report.versions.baseline
+        for state in earlier.detectors
+    ]
+
+
 def _before(situation: Situation, report: SiteReport, detector: DetectorState) -> DetectorState | None:
     """The detector's state in the latest earlier window under the same baseline."""
-    for earlier in reversed(situation.history):
-        if earlier.window.index < report.window.index and earlier.versions.baseline == report.versions.baseline:
-            for state in earlier.detectors:
-                if same_detector(state, detector):
-                    return state
-    return None
+    return next((state for state in _told_before(situation, report) if same_detector(state, detector)), None)
 
 
-def _has_paged(detector: DetectorState, before: DetectorState | None) -> bool:
-    if detector.pages_in_window > 0:
-        return True
-    return before is not None and detector.pages_total > before.pages_total
+def _total_has_grown(situation: Situation, report: SiteReport, detector: DetectorState) -> bool:
+    """Whether the detector paged in a window that told nothing: suppressed, lost or late.
+
+    Before the first states under a baseline its detectors stood at none, if the centre has heard the site since then.
+    """
+    before = _before(situation, report, detector)
+    if before is not None:
+        return detector.pages_total > before.pages_total
+    baseline = situation.baselines.get(report.versions.baseline or 0)
+    if baseline is None or _told_before(situation, report):
+        return False
+    heard_since = any(known.window.index <= baseline.window.index for known in situation.history)
+    return heard_since and detector.pages_total > 0
 
 
 def _finding(situation: Situation, report: SiteReport, detector: DetectorState) -> Finding:

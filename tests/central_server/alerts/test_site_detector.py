@@ -81,10 +81,28 @@ def test_a_page_in_a_window_that_was_never_released_is_seen_in_the_total() -> No
     assert "mean_entropy" in {f.metric for f in found}
 
 
+@pytest.mark.parametrize("first", ["suppressed", "lost"])
+def test_a_page_in_the_first_window_after_the_baseline_is_seen_in_the_total(first: str) -> None:
+    """No state was told before it: the detector began at none with the baseline, and the centre knows the site."""
+    frozen = next(i for i, r in enumerate(REPORTS) if r.kind == "baseline")
+    hidden = REPORTS[frozen + 1].model_copy(update={"status": "suppressed", "detectors": (), "metrics": ()})
+    next_one = changed(REPORTS[frozen + 2], "mean_entropy", pages_in_window=0, pages_total=1)
+    reports = [*REPORTS[: frozen + 1], *([hidden] if first == "suppressed" else []), next_one]
+    assert {f.metric for f in find(reports, len(reports) - 1)} == {"mean_entropy"}
+
+
+def test_a_detector_that_appears_among_others_brings_no_past_pages() -> None:
+    """Its earlier states, under another version of it, were told; which of its pages are new is not known."""
+    newer = changed(REPORTS[7], "mean_entropy", pages_in_window=0, pages_total=4, version=2)
+    assert find([*REPORTS[:7], newer], 7) == []
+
+
 def test_old_pages_of_a_site_that_is_new_to_the_centre_are_not_told() -> None:
     """Without an earlier window there is nothing to compare the total with, and its pages are past."""
     report = changed(REPORTS[7], "mean_entropy", pages_in_window=0, pages_total=4)
+    baseline = next(r for r in REPORTS if r.kind == "baseline")
     assert find([report], 0) == []
+    assert find([baseline, report], 1) == []
 
 
 def after_a_new_baseline(frozen_at: timedelta) -> list[Finding]:
