@@ -45,7 +45,7 @@ from shared.read_models import (
 T = TypeVar("T")
 
 API = "/api/v1"
-REMEMBERED_ANSWERS = 2000
+REMEMBERED_BYTES = 20_000_000
 PARALLEL_QUESTIONS = 4
 
 _SITES: TypeAdapter[Page[SiteOverview]] = TypeAdapter(Page[SiteOverview])
@@ -64,16 +64,22 @@ _TOKEN = TypeAdapter(SessionToken)
 class _Remembered:
     etag: str
     answer: Any
+    size: int
 
 
 class AnswerMemory:
     """The last answers that carried an ETag, so that an unchanged series is neither sent nor parsed again.
 
     Answers are kept under the person's token as well as the address: nobody is shown what another one asked for.
+
+    Args:
+        capacity: how many bytes of JSON the answers may have been in all; what is remembered is them in parsed form,
+            which weighs up to ten times as much.
     """
 
-    def __init__(self, capacity: int = REMEMBERED_ANSWERS) -> None:
+    def __init__(self, capacity: int = REMEMBERED_BYTES) -> None:
         self._capacity = capacity
+        self._size = 0
         self._answers: OrderedDict[str, _Remembered] = OrderedDict()
         self._lock = Lock()
 
@@ -85,13 +91,18 @@ class AnswerMemory:
                 self._answers.move_to_end(key)
             return found
 
-    def put(self, key: str, etag: str, answer: object) -> None:
-        """Remember an answer; the one not asked for longest is forgotten when there are too many."""
+    def put(self, key: str, etag: str, answer: object, size: int) -> None:
+        """Remember an answer of so many bytes; those not asked for longest are forgotten when there are too many."""
         with self._lock:
-            self._answers[key] = _Remembered(etag, answer)
-            self._answers.move_to_end(key)
-            while len(self._answers) > self._capacity:
-                self._answers.popitem(last=False)
+            self._forget(key)
+            self._answers[key] = _Remembered(etag, answer, size)
+            self._size += size
+            while self._size > self._capacity:
+                self._forget(next(iter(self._answers)))
+
+    def _forget(self, key: str) -> None:
+        if known := self._answers.pop(key, None):
+            self._size -= known.size
 
 
 class CentralClient:
@@ -145,7 +156,7 @@ class CentralClient:
             return known.answer  # type: ignore[no-any-return]
         answer = _parse(adapter, response)
         if etag := response.headers.get("etag"):
-            self._memory.put(asked_for, etag, answer)
+            self._memory.put(asked_for, etag, answer, len(response.content))
         return answer
 
     def tell(self, adapter: TypeAdapter[T], path: str, token: str, body: AlertAction) -> T:

@@ -195,11 +195,24 @@ def test_nobody_is_given_what_another_person_asked_for() -> None:
 
 
 def test_the_memory_forgets_what_was_not_asked_for_longest() -> None:
-    memory = AnswerMemory(capacity=2)
-    memory.put("a", "1", "A")
-    memory.put("b", "1", "B")
+    memory = AnswerMemory(capacity=20)
+    memory.put("a", "1", "A", 10)
+    memory.put("b", "1", "B", 10)
     memory.get("a")
-    memory.put("c", "1", "C")
+    memory.put("c", "1", "C", 10)
     assert memory.get("b") is None
     assert memory.get("a") is not None
     assert memory.get("c") is not None
+
+
+def test_the_memory_counts_an_answer_once_and_bytes_not_answers() -> None:
+    memory = AnswerMemory(capacity=20)
+    for _ in range(3):
+        memory.put("a", "1", "A", 9)
+    for name in "bcdefghijkl":
+        memory.put(name, "1", name, 1)
+    assert memory.get("a") is not None
+    memory.put("large", "1", "L", 21)
+    assert memory.get("large") is None
+    memory.put("b", "1", "B", 20)
+    assert memory.get("b") is not None
