@@ -47,13 +47,16 @@ def run(settings: Settings) -> None:
 
     from dashboard.app import create_app
     from dashboard.client import connect
+    from dashboard.security import LARGEST_BODY
     from shared import logs
 
     logs.configure("info")
     app = create_app(settings, connect(settings))
     with listening(settings) as listener:
         port = listener.getsockname()[1]
-        server = waitress.create_server(app.server, sockets=[listener], threads=settings.threads, ident=None)
+        server = waitress.create_server(
+            app.server, sockets=[listener], threads=settings.threads, ident=None, max_request_body_size=LARGEST_BODY
+        )
         print(f"SegWatch dashboard on http://{settings.host}:{port}", file=sys.stderr, flush=True)
         logs.logger("dashboard").info("serving", host=settings.host, port=port)
         try:

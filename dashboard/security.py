@@ -5,6 +5,9 @@ from urllib.parse import urlsplit
 
 import flask
 
+LARGEST_BODY = 1 << 20
+"""Bytes of the largest request that is read; the dashboard's own stay far below."""
+
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -30,7 +33,8 @@ def content_security_policy(script_hashes: Sequence[str]) -> str:
 
 
 def guard(server: flask.Flask, policy: str) -> None:
-    """Refuse requests that another site began, and set the security headers."""
+    """Refuse requests that another site began or that are too large, and set the security headers."""
+    server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
 
     @server.before_request
     def refuse_foreign_posts() -> tuple[str, int] | None:

@@ -215,6 +215,11 @@ def test_what_began_here_is_accepted(visitor: flask.testing.FlaskClient, headers
     assert visitor.post("/sign-in", data=form, headers=headers).status_code == 303
 
 
+@pytest.mark.parametrize("path", ["/sign-in", "/_dash-update-component"])
+def test_a_body_that_no_page_sends_is_not_read(visitor: flask.testing.FlaskClient, path: str) -> None:
+    assert visitor.post(path, json={"output": "x" * 2_000_000}, headers=BROWSER).status_code == 413
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/sign-in", "/", "/assets/style.css"])
 def test_every_answer_carries_the_security_headers(visitor: flask.testing.FlaskClient, path: str) -> None:
     with visitor.get(path) as answer:

@@ -10,8 +10,18 @@ import pytest
 from typer.testing import CliRunner
 
 from dashboard.cli import main
+from dashboard.security import LARGEST_BODY
 
 RUNNER = CliRunner()
+
+
+def status_of_a_large_body(address: str) -> int:
+    """The status line of a server that is told of a large body and is sent its first part alone."""
+    host, port = address.removeprefix("http://").rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"POST /_dash-update-component HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n")
+        connection.sendall(bytes(LARGEST_BODY + 1))
+        return int(connection.recv(1000).split()[1])
 
 
 @pytest.fixture
@@ -47,5 +57,6 @@ def test_the_program_serves_on_a_free_port_and_stops_when_told(clean: pytest.Mon
             with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:  # noqa: S310
                 if answer.status == 200:
                     break
+        assert status_of_a_large_body(address) == 413
         program.send_signal(signal.SIGTERM)
         assert program.wait(timeout=90) == 0
