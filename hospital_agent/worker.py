@@ -21,7 +21,7 @@ from hospital_agent.errors import CaseFailed, InputRefused, SeriesAlreadyScored
 from hospital_agent.ingest.filing import Filing, Shelf
 from hospital_agent.ingest.pseudonym import Pseudonyms
 from hospital_agent.ingest.series import identify, read_series
-from hospital_agent.ingest.watch import Inbox, Item
+from hospital_agent.ingest.watch import Inbox, Item, unchanged
 from hospital_agent.pipeline import analyse_case, reason_of
 from hospital_agent.reporting.desk import Desk
 from hospital_agent.reporting.events import happened
@@ -151,8 +151,14 @@ class Worker:
         )
 
     def _put_away(self, item: Item, shelf: Shelf, arrival: Arrival) -> None:
-        """Move a handled input; one that cannot be moved must not hold up the others."""
+        """Move a handled input; one that cannot be moved must not hold up the others.
+
+        What came or changed meanwhile was not looked at: such an input stays, and is an arrival of its own.
+        """
         try:
+            if not unchanged(item):
+                log.warning("input_changed_meanwhile", case_id=arrival.case_id)
+                return
             self._filing.put(item.paths, shelf, arrival.case_id)
         except OSError:
             log.exception("input_not_moved", case_id=arrival.case_id)

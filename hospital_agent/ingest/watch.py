@@ -91,12 +91,12 @@ class Inbox:
         seen: dict[str, _Seen] = {}
         for name, item, finished in self._inputs():
             before = self._seen.get(name)
-            unchanged = before is not None and before.stamps == item.stamps
-            since = before.since_s if before is not None and unchanged else steady_s
+            same = before is not None and before.stamps == item.stamps
+            since = before.since_s if before is not None and same else steady_s
             seen[name] = _Seen(item.stamps, since)
             still_for_s = steady_s - since
             if finished:
-                (complete if unchanged and still_for_s >= self._quiet_s else pending).append(item)
+                (complete if same and still_for_s >= self._quiet_s else pending).append(item)
             else:
                 (stalled if still_for_s >= STALLED_AFTER_S else pending).append(item)
         self._seen = seen
@@ -131,6 +131,11 @@ class Inbox:
             groups.setdefault(series, []).append(path)
         self._series_of = known
         return groups
+
+
+def unchanged(item: Item) -> bool:
+    """Whether an input still lies there as it was when it was looked at."""
+    return _described(item.source)[0].stamps == item.stamps
 
 
 def _described(source: Path | tuple[Path, ...]) -> tuple[Item, bool]:

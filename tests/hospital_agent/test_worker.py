@@ -122,6 +122,47 @@ class TestInputs:
             ("refused", "series_already_scored"),
         ]
 
+    @pytest.mark.parametrize("after", ["keep", "delete"])
+    def test_slices_that_come_during_the_analysis_stay_and_are_refused_by_name(
+        self, tmp_path: Path, after: str
+    ) -> None:
+        site = Site(tmp_path, after=after)
+        folder = write_series(site.folder / "whole", chest_values((8, 12, 10)))
+        arriving = site.inbox / "series"
+        arriving.mkdir()
+        slices = sorted(folder.iterdir())
+        for path in slices[:4]:
+            shutil.move(path, arriving)
+
+        def send_the_rest(point: str) -> None:
+            if point == "analysed":
+                for path in slices[4:]:
+                    shutil.move(path, arriving)
+                site.reached = lambda point: None
+
+        site.reached = send_the_rest
+        site.settle()
+        assert len(list(arriving.iterdir())) == 8
+        site.settle()
+        assert [(row.outcome, row.reason) for row in rows(site)] == [
+            ("scored", None),
+            ("refused", "series_already_scored"),
+        ]
+        assert list(site.inbox.iterdir()) == []
+
+    def test_a_series_that_is_completed_while_it_is_refused_is_read_again(self, site: Site) -> None:
+        folder = write_series(site.inbox / "series", chest_values((8, 12, 10)))
+        shutil.move(folder / "slice-0004.dcm", site.folder)
+
+        def complete(point: str) -> None:
+            if point == "analysed" and (site.folder / "slice-0004.dcm").exists():
+                shutil.move(site.folder / "slice-0004.dcm", folder)
+
+        site.reached = complete
+        site.settle()
+        site.settle()
+        assert [row.reason for row in rows(site)] == ["missing_slices", None]
+
     def test_a_series_that_was_refused_incomplete_may_come_again_whole(self, site: Site) -> None:
         folder = write_series(site.folder / "whole", chest_values((8, 12, 10)), series_uid="1.2.3")
         broken = shutil.copytree(folder, site.inbox / "first")
