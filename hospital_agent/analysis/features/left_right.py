@@ -4,6 +4,7 @@ import numpy as np
 
 from hospital_agent.analysis.case import Case
 from hospital_agent.analysis.features import features
+from hospital_agent.analysis.imaging.lungs.sides import lungs_midline
 from shared.quantities import Quantity, linear_cuts
 
 
@@ -13,7 +14,7 @@ class LeftRightBalance:
 
     The halves meet in the middle of the lungs' extent from side to side, wherever the patient lies in the image. Over
     many patients it settles near 0; an image read the wrong way round, or a network blind on one side, moves it.
-    Undefined for an empty mask, and without lungs.
+    Undefined for an empty mask, without lungs, and where only one lung is seen: there the lesions have no choice.
     """
 
     quantity = Quantity(
@@ -28,14 +29,14 @@ class LeftRightBalance:
     )
 
     def compute(self, case: Case) -> float | None:
-        """In [-1, 1]; None for an empty mask or without lungs."""
+        """In [-1, 1]; None for an empty mask, or without a lung on both sides."""
         components = case.components
         if case.lungs is None or components.box is None:
             return None
-        columns = np.flatnonzero(case.lungs.any(axis=(0, 1)))
-        if columns.size == 0:
+        found = lungs_midline(case.volume.array, case.lungs)
+        if found is None or not found[1]:
             return None
-        middle = (int(columns[0]) + int(columns[-1])) / 2
+        middle = found[0]
         x = components.voxels % components.labels.shape[2] + components.box[2].start
         # X runs from the patient's right to left; a voxel right on the middle belongs to neither half.
         left, right = np.count_nonzero(x > middle), np.count_nonzero(x < middle)

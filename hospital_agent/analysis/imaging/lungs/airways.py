@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from hospital_agent.analysis.imaging.lungs.sides import tissue_midline
 from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Triple
 
 SEED_MM2 = (60.0, 800.0)  # cross-section of a trachea
@@ -25,7 +26,7 @@ def airways_of(hu: FloatArray, air: BoolArray, spacing_mm: Triple) -> BoolArray:
         spacing_mm: (Z, Y, X).
     """
     found = np.zeros(air.shape, dtype=np.bool_)
-    midline = _midline(hu)
+    midline = tissue_midline(hu)
     if midline is None:
         return found
     top = hu.shape[0] - 1
@@ -37,12 +38,6 @@ def airways_of(hu: FloatArray, air: BoolArray, spacing_mm: Triple) -> BoolArray:
             return with_walls
         top -= max(1, len(walk))
     return found
-
-
-def _midline(hu: FloatArray) -> float | None:
-    """Mean X of the tissue, in voxels."""
-    columns = (hu > -200).sum(axis=(0, 1))
-    return float(columns @ np.arange(columns.size) / columns.sum()) if columns.any() else None
 
 
 def _walk_down(hu: FloatArray, air: BoolArray, top: int, midline: float, spacing_mm: Triple) -> list[BoolArray]:

@@ -12,7 +12,8 @@ lung is only the start. Everything is computed on one coarse grid, whatever the 
 6. Each lung is closed with a large ball: tissue into which the ball does not fit without touching lung becomes lung.
    Vessels, nodules and consolidation are that narrow; the heart and the liver are not.
 
-What it cannot do: tell a solid mass thicker than the ball that lies on the diaphragm from the liver below it.
+What it cannot do: tell a solid mass thicker than the ball that lies on the diaphragm from the liver below it, or find
+a lung that is white altogether: nothing aerated is left to start from.
 """
 
 import numpy as np
@@ -23,6 +24,7 @@ from hospital_agent.analysis.components import label
 from hospital_agent.analysis.imaging.lungs import lung_backends
 from hospital_agent.analysis.imaging.lungs.airways import airways_of
 from hospital_agent.analysis.imaging.lungs.rib_cage import disease_at_the_ribs, ribs_of
+from hospital_agent.analysis.imaging.lungs.sides import lungs_midline
 from hospital_agent.analysis.imaging.resample import Box, bounding_box, resample, resample_mask, spacing_of
 from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Triple, Volume
 
@@ -67,8 +69,10 @@ def lungs_on_coarse_grid(hu: FloatArray, spacing_mm: Triple) -> BoolArray | None
     if aerated is None:
         return None
     ribs = ribs_of(hu, aerated, spacing_mm)
-    columns = np.flatnonzero(aerated.any(axis=(0, 1)))
-    midline = float(columns[0] + columns[-1]) / 2
+    found = lungs_midline(hu, aerated)
+    if found is None:
+        return None
+    midline, _ = found
     lungs = np.zeros(hu.shape, dtype=np.bool_)
     for lung in _left_and_right(aerated, spacing_mm):
         lungs |= _closed(lung | disease_at_the_ribs(hu, ribs, lung, midline, spacing_mm), spacing_mm)

@@ -38,3 +38,8 @@ def test_undefined_without_lungs_or_lesions() -> None:
     assert balance(LUNGS, None) is None
     assert balance(np.zeros(SHAPE, bool)) is None
     assert balance(LUNGS, np.zeros(SHAPE, bool)) is None
+
+
+def test_undefined_where_only_one_lung_is_seen() -> None:
+    right = box(SHAPE, (0, 0, 0), (4, 6, 4))
+    assert balance(box(SHAPE, (1, 1, 1), (3, 3, 3)), right) is None

@@ -81,3 +81,13 @@ def test_consolidation_against_the_ribs_stays_in(side: str) -> None:
 def test_ribs_add_nothing_to_healthy_lungs() -> None:
     body = thorax((4.0, 3.0, 3.0), ribs=True)
     assert dice(find(body), body.lungs) > 0.95
+
+
+def test_beside_a_white_lung_the_other_one_is_found_and_nothing_is_added() -> None:
+    body = thorax((4.0, 3.0, 3.0), ribs=True)
+    middle = body.volume.shape[2] // 2
+    white = body.lungs & (np.arange(body.volume.shape[2]) >= middle)
+    hu = np.where(white, 40, body.volume.array).astype(np.int16)
+    found = ThresholdLungs().find(Volume(hu, body.volume.spacing_mm))
+    assert found is not None
+    assert dice(found, body.lungs & ~white) > 0.93
