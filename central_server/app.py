@@ -16,6 +16,7 @@ from central_server.api import (
     agents,
     alerts,
     audit,
+    bodies,
     detectors,
     drift,
     health,
@@ -59,6 +60,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:
         app.include_router(noun.router, prefix="/api/v1")
     app.include_router(health.router)
     problems.install(app)
+    app.add_middleware(bodies.SmallBodies)
     app.add_middleware(GZipMiddleware, minimum_size=4096, compresslevel=3)
     app.add_middleware(_Watched)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

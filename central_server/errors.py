@@ -7,7 +7,8 @@
         ├── NotFound           404   no such site, quantity, alert or report
         ├── BadCursor          400   a cursor that this server did not give out
         ├── ReportConflict     409   another body was already stored under this report id
-        ├── ReportTooLarge     413
+        ├── ReportTooLarge     413   a report beyond the configured size
+        ├── BodyTooLarge       413   any other body beyond 16 KiB
         ├── ReportRefused      422   the body is not a report, or not this site's
         ├── UnsupportedBody    415   a compressed or non-JSON body
         ├── AlertConflict      409   somebody else changed the alert first
@@ -67,6 +68,12 @@ class ReportTooLarge(CentralError):
     """The body is larger than a report may be."""
 
     status, slug, title = 413, "report-too-large", "Report too large"
+
+
+class BodyTooLarge(CentralError):
+    """The body is larger than anything that this address takes."""
+
+    status, slug, title = 413, "body-too-large", "Body too large"
 
 
 class ReportRefused(CentralError):

@@ -17,6 +17,7 @@ from shared.read_models import AlertAction, AlertView, Page
 router = APIRouter(tags=["alerts"])
 
 NO_COMMENT = AlertAction()
+ACTED = problems(401, 403, 404, 409, 413, 422)
 StateFilter = Literal["firing", "acknowledged", "resolved", "open"]
 Comment = Annotated[AlertAction, Body(examples=[{"comment": "New kernel since Tuesday; protocol has been asked."}])]
 
@@ -46,13 +47,15 @@ def read_alert(alert_id: UUID, centre: CentreNow, _: Reader) -> AlertView:
         return alert_view(alerts.alert(session, alert_id))
 
 
-@router.post("/alerts/{alert_id}/acknowledge", summary="Take an alert on", responses=problems(401, 403, 404, 409, 422))
+@router.post(
+    "/alerts/{alert_id}/acknowledge", summary="Take an alert on", responses=problems(401, 403, 404, 409, 413, 422)
+)
 def acknowledge_alert(alert_id: UUID, centre: CentreNow, asker: Writer, action: Comment = NO_COMMENT) -> AlertView:
     """From firing to acknowledged; whoever does it owns the alert."""
     return _act(centre, alert_id, "acknowledge", asker, action)
 
 
-@router.post("/alerts/{alert_id}/resolve", summary="Close an alert", responses=problems(401, 403, 404, 409, 422))
+@router.post("/alerts/{alert_id}/resolve", summary="Close an alert", responses=ACTED)
 def resolve_alert(alert_id: UUID, centre: CentreNow, asker: Writer, action: Comment = NO_COMMENT) -> AlertView:
     """From firing or acknowledged to resolved."""
     return _act(centre, alert_id, "resolve", asker, action)

@@ -25,15 +25,18 @@ def internal_error() -> Response:
     return problem(500, CentralError.slug, CentralError.title, "Something failed on our side; it was recorded.")
 
 
-def _refusal(_: Request, error: Exception) -> Response:
-    if not isinstance(error, CentralError):
-        return internal_error()
+def refused(error: CentralError) -> Response:
+    """The answer that a refusal of ours becomes."""
     headers = {}
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyAttempts):
         headers["Retry-After"] = str(error.retry_after_s)
     return problem(error.status, error.slug, error.title, error.detail, headers)
+
+
+def _refusal(_: Request, error: Exception) -> Response:
+    return refused(error) if isinstance(error, CentralError) else internal_error()
 
 
 def _invalid(_: Request, error: Exception) -> Response:

@@ -18,7 +18,7 @@ router = APIRouter(tags=["session"])
 EXAMPLE = {"username": "lead", "password": "correct horse battery staple"}
 
 
-@router.post("/session", status_code=201, summary="Sign in", responses=problems(401, 422, 429))
+@router.post("/session", status_code=201, summary="Sign in", responses=problems(401, 413, 422, 429))
 def sign_in(request: Request, centre: CentreNow, given: Annotated[SignIn, Body(examples=[EXAMPLE])]) -> SessionToken:
     """Exchange name and password for a token. Failures are counted by address and slowed down."""
     address, now = request.client.host if request.client else "unknown", centre.clock()
