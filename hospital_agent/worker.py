@@ -131,7 +131,7 @@ class Worker:
         with self._store.read() as session:
             earlier = cases.known(session, arrival)
         if earlier.known == "same":
-            self._put_away(item, "done", arrival)
+            self._put_away(item, _SHELVES[earlier.outcome], arrival)
             return
         if earlier.failures:
             arrival = replace(arrival, case_id=self._pseudonyms.of("case", f"{arrival.case_id}/{earlier.failures}"))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -18,10 +18,11 @@ Known = Literal["new", "same", "scored_before"]
 
 @dataclass(frozen=True)
 class Earlier:
-    """What is known of an input from before, and how often its very bytes failed."""
+    """What is known of an input from before, how often its very bytes failed, and what became of them last."""
 
     known: Known
     failures: int
+    outcome: Outcome = "scored"
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ def known(session: Session, arrival: Arrival) -> Earlier:
     other images. What was refused may come again in another form, and what failed may be put into the inbox again as
     it is: both are then new.
     """
-    rows = list(session.scalars(select(CaseRow).where(CaseRow.series == arrival.series)))
+    rows = list(session.scalars(select(CaseRow).where(CaseRow.series == arrival.series).order_by(CaseRow.id)))
     scored = [row.instances for row in rows if row.outcome == "scored"]
     same = [row for row in rows if row.content == arrival.content]
     put_back = bool(same) and all(r.outcome == "failed" and r.stored_at < arrival.received_at for r in same)
     if arrival.instances in scored or (same and not put_back):
-        return Earlier("same", len(same))
+        return Earlier("same", len(same), cast(Outcome, same[-1].outcome) if same else "scored")
     return Earlier("scored_before" if scored else "new", len(same))
 
 

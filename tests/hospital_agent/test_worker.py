@@ -107,6 +107,16 @@ class TestInputs:
         assert len(rows(site)) == 1
         assert list(site.inbox.iterdir()) == []
 
+    def test_a_refused_input_again_is_filed_as_refused(self, site: Site) -> None:
+        path = write_nifti(site.inbox / "p1__bad.nii", (chest_values() + 2000).astype(np.int16))
+        content = path.read_bytes()
+        site.settle()
+        path.write_bytes(content)
+        site.settle()
+        assert len(rows(site)) == 1
+        assert sorted(p.name for p in (site.data / "refused").iterdir()) == ["2-p1__bad.nii", "p1__bad.nii"]
+        assert not (site.data / "done").exists()
+
     def test_slices_that_come_after_their_series_was_scored_are_refused_by_name(self, site: Site) -> None:
         folder = write_series(site.folder / "whole", chest_values((8, 12, 10)), series_uid="1.2.3")
         late = site.folder / "late"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hospital_agent.ingest.filing import JOURNAL, Filing
+from hospital_agent.ingest.watch import Inbox
 
 
 @pytest.fixture
@@ -78,6 +79,64 @@ def test_an_interrupted_move_is_finished_at_the_next_start(
     assert not (data / JOURNAL).exists()
 
 
+@pytest.mark.parametrize("delete", [False, True])
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_came_to_the_place_of_a_moved_input_stays(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch, delete: bool, kind: str
+) -> None:
+    def arrive(text: str) -> Path:
+        path = inbox / "input"
+        if kind == "folder":
+            path.mkdir()
+            (path / "0.dcm").write_text(text)
+        else:
+            path.write_text(text)
+        return path
+
+    def die(path: Path, missing_ok: bool = False) -> None:
+        if path.name == JOURNAL:
+            raise SystemExit
+        unlink(path, missing_ok)
+
+    data, unlink = inbox.parent / "data", Path.unlink
+    monkeypatch.setattr(Path, "unlink", die)
+    with pytest.raises(SystemExit):
+        Filing(data, delete=delete).put([arrive("old")], "done", "case")
+    monkeypatch.undo()
+    new = arrive("new")
+    Filing(data, delete=delete).finish()
+    assert (new / "0.dcm" if kind == "folder" else new).read_text() == "new"
+    assert not (data / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_deletion_that_was_interrupted_leaves_no_half_of_an_input(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch, across: bool
+) -> None:
+    data, rename = inbox.parent / "data", os.rename
+
+    def other_device(source: object, target: object) -> None:
+        if across and str(source).startswith(str(inbox)) and not str(target).startswith(str(inbox)):
+            raise OSError(errno.EXDEV, "other device")
+        rename(str(source), str(target))
+
+    def dying_rmtree(path: Path) -> None:
+        (path / "0.dcm").unlink()
+        raise SystemExit
+
+    make_series(inbox)
+    monkeypatch.setattr(os, "rename", other_device)
+    rmtree = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", dying_rmtree)
+    with pytest.raises(SystemExit):
+        Filing(data, delete=not across).put([inbox / "series"], "done", "case")
+    assert Inbox(inbox, 1.0).look(0.0).pending == ()
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    Filing(data, delete=not across).finish()
+    assert list(inbox.iterdir()) == []
+    assert len(list(data.rglob("*.dcm"))) == (3 if across else 0)
+
+
 def test_a_journal_that_was_cut_short_moves_nothing(inbox: Path) -> None:
     series, data = make_series(inbox), inbox.parent / "data"
     (data / JOURNAL).write_text(json.dumps([[str(series), "x"]])[:10])
@@ -92,7 +151,7 @@ def test_across_file_systems_the_target_is_whole_before_the_source_goes(
     data, rename = inbox.parent / "data", os.rename
 
     def other_device(source: object, target: object) -> None:
-        if str(source).startswith(str(inbox)):
+        if str(source).startswith(str(inbox)) and not str(target).startswith(str(inbox)):
             raise OSError(errno.EXDEV, "other device")
         rename(str(source), str(target))
 
