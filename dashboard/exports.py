@@ -9,23 +9,24 @@ from shared.report import CountBand
 
 COLUMNS = (
     "site", "metric", "definition_version", "unit", "stratum", "kind", "window", "start_at", "end_at", "answer", "n",
-    "undefined", "p10", "p50", "p90",
+    "undefined", "p10", "p50", "p90", "baseline_version",
 )  # fmt: skip
 
 
 def metric_csv(series: MetricSeries) -> str:
-    """One row a window, after one for the site baseline where there is one."""
+    """One row a window, which names the baseline that it is compared with, after one row a baseline."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    kinds = [("baseline", series.baseline)] if series.baseline else []
-    for kind, point in [*kinds, *(("window", point) for point in series.points)]:
+    baselines = [("baseline", point) for point in series.baselines]
+    for kind, point in [*baselines, *(("window", point) for point in series.points)]:
         info, window, q = series.metric, point.window, point.quantiles
         percentiles = (q.p10, q.p50, q.p90) if q else ("", "", "")
         place = (series.site, info.name, info.version, info.unit, series.stratum, kind)
         times = (window.index, rfc3339(window.start_at), rfc3339(window.end_at))
         n = "" if point.n is None else point.n
-        writer.writerow([*place, *times, point.answer, n, _band(point.undefined), *percentiles])
+        version = "" if point.baseline_version is None else point.baseline_version
+        writer.writerow([*place, *times, point.answer, n, _band(point.undefined), *percentiles, version])
     return text.getvalue()
 
 

@@ -57,7 +57,7 @@ def window(index: int, days: float = 1) -> Window:
     return Window(index=index, start_at=start, end_at=start + timedelta(days=days))
 
 
-def point(index: int, values: list[float] | None = None, answer: str = "ok") -> MetricPoint:
+def point(index: int, values: list[float] | None = None, answer: str = "ok", baseline: int | None = 1) -> MetricPoint:
     """A window of a quantity; `values` are counted on 8 bins, and the percentiles are told as they were given."""
     histogram = Histogram.of(values, CUTS).coarsen(8) if values else None
     ordered = sorted(values or [])
@@ -70,9 +70,13 @@ def point(index: int, values: list[float] | None = None, answer: str = "ok") -> 
         undefined=CountBand.exactly(0) if ordered else None,
         histogram=WireHistogram.wrap(histogram) if histogram else None,
         quantiles=known,
+        baseline_version=baseline,
     )
 
 
 def series(points: list[MetricPoint], baseline: MetricPoint | None = None, info: MetricInfo = INFO) -> MetricSeries:
-    """A quantity over time."""
-    return MetricSeries(site="north-clinic", metric=info, stratum="all", baseline=baseline, points=tuple(points))
+    """A quantity over time, with one baseline or none."""
+    return MetricSeries(
+        site="north-clinic", metric=info, stratum="all", baseline=baseline, points=tuple(points),
+        baselines=(baseline,) if baseline else (),
+    )  # fmt: skip

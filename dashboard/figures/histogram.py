@@ -1,4 +1,4 @@
-"""The distribution of one window beside the site baseline's, on the finest bins that both have."""
+"""The distribution of one window beside its site baseline's, on the finest bins that both have."""
 
 from dashboard.figures.chart import Chart, Figure
 from dashboard.figures.common import empty
@@ -26,7 +26,7 @@ def against_baseline(info: MetricInfo, current: MetricPoint | None, baseline: Me
     except EdgesMismatch:
         return empty("The window and the baseline were counted<br>on different edges: not compared.")
     figure = _bars(now, info, current)
-    _add_step(figure, then, info)
+    _add_step(figure, then, info, baseline)
     return _finish(figure, now, info)
 
 
@@ -67,7 +67,7 @@ def _bars(histogram: Histogram, info: MetricInfo, point: MetricPoint) -> Chart:
     return figure
 
 
-def _add_step(figure: Chart, histogram: Histogram, info: MetricInfo) -> None:
+def _add_step(figure: Chart, histogram: Histogram, info: MetricInfo, baseline: MetricPoint) -> None:
     edges = [index - 0.5 for index in range(histogram.resolution + 1)]
     heights = shares(histogram)
     figure.add_scatter(
@@ -78,7 +78,7 @@ def _add_step(figure: Chart, histogram: Histogram, info: MetricInfo) -> None:
         fill="tozeroy",
         fillcolor=BASELINE_SOFT,
         hoverinfo="skip",
-        name=f"site baseline (n = {histogram.total:,})",
+        name=f"site baseline v{baseline.baseline_version} (n = {histogram.total:,})",
     )
     figure.add_scatter(
         x=list(range(histogram.resolution)),

@@ -1,7 +1,9 @@
-"""A quantity over time against the site's own baseline: the median of each window with its 10th to 90th percentile."""
+"""A quantity over time against the site's own baselines: the median of each window with its 10th to 90th percentile."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from dashboard.figures.chart import Chart, Figure
 from dashboard.figures.common import (
@@ -22,6 +24,15 @@ from shared.read_models import MetricInfo, MetricPoint, MetricSeries, Quantiles
 SMALL_HEIGHT = 118
 LARGE_HEIGHT = 330
 NOTHING_YET = "No window has been reported yet."
+
+
+@dataclass
+class Stretch:
+    """A time without a break in which windows belong to one baseline."""
+
+    baseline: MetricPoint
+    start_at: datetime
+    end_at: datetime
 
 
 def small(series: MetricSeries, marks: Sequence[Mark] = ()) -> Figure:
@@ -50,9 +61,33 @@ def large(series: MetricSeries, marks: Sequence[Mark] = (), chosen_window: int |
     return figure.done()
 
 
+def baseline_of(series: MetricSeries, point: MetricPoint) -> MetricPoint | None:
+    """The baseline that a window is compared with, or that it helped to make up; None where it has neither."""
+    if point.baseline_version is not None:
+        return next((one for one in series.baselines if one.baseline_version == point.baseline_version), None)
+    start, end = point.window.start_at, point.window.end_at
+    return next((b for b in series.baselines if b.window.start_at <= start and end <= b.window.end_at), None)
+
+
+def stretches(series: MetricSeries) -> list[Stretch]:
+    """Where each baseline holds, in order; a window that nobody reported interrupts none."""
+    found: list[Stretch] = []
+    current: MetricPoint | None = None
+    for point in series.points:
+        baseline = baseline_of(series, point)
+        if baseline is None and point.answer == "missing":
+            continue
+        if baseline is not None and baseline is current:
+            found[-1].end_at = point.window.end_at
+        elif baseline is not None:
+            found.append(Stretch(baseline, point.window.start_at, point.window.end_at))
+        current = baseline
+    return found
+
+
 def y_range(series: MetricSeries) -> tuple[float, float, bool]:
     """Lowest and highest value to show, and whether the axis is logarithmic."""
-    points = [*series.points, *([series.baseline] if series.baseline else [])]
+    points = [*series.points, *(stretch.baseline for stretch in stretches(series))]
     values = [value for point in points if point.quantiles for value in _all_three(point.quantiles)]
     cuts = next((point.histogram.cuts for point in points if point.histogram), ())
     logarithmic = is_geometric(cuts) and all(value > 0 for value in values)
@@ -72,7 +107,7 @@ def _draw(series: MetricSeries, marks: Sequence[Mark], legend: bool) -> Chart:
     figure = Chart()
     low, high, logarithmic = y_range(series)
     answers: list[WindowAnswer] = [(point.window, point.answer) for point in series.points]
-    _add_baseline(figure, series, legend)
+    _add_baselines(figure, series, legend)
     add_blanks(figure, answers, low, high, legend)
     _add_windows(figure, series.metric, series.points, legend)
     add_marks(figure, marks, high, legend)
@@ -83,11 +118,20 @@ def _draw(series: MetricSeries, marks: Sequence[Mark], legend: bool) -> Chart:
     return figure
 
 
-def _add_baseline(figure: Chart, series: MetricSeries, legend: bool) -> None:
-    if series.baseline is None or series.baseline.quantiles is None:
+def _add_baselines(figure: Chart, series: MetricSeries, legend: bool) -> None:
+    named: set[int | None] = set()
+    for stretch in stretches(series):
+        version = stretch.baseline.baseline_version
+        _add_band(figure, stretch, legend and version not in named)
+        named.add(version)
+
+
+def _add_band(figure: Chart, stretch: Stretch, legend: bool) -> None:
+    band, n = stretch.baseline.quantiles, stretch.baseline.n
+    if band is None:
         return
-    band, n = series.baseline.quantiles, series.baseline.n
-    x = [series.points[0].window.start_at, series.points[-1].window.end_at]
+    name = f"baseline v{stretch.baseline.baseline_version}"
+    x = [stretch.start_at, stretch.end_at]
     figure.add_scatter(
         x=[*x, *reversed(x)],
         y=[band.p10, band.p10, band.p90, band.p90],
@@ -96,7 +140,7 @@ def _add_baseline(figure: Chart, series: MetricSeries, legend: bool) -> None:
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
-        name=f"baseline, 10–90 % (n = {count_of(n)})",
+        name=f"{name}, 10–90 % (n = {count_of(n)})",
         showlegend=legend,
     )
     figure.add_scatter(
@@ -105,7 +149,7 @@ def _add_baseline(figure: Chart, series: MetricSeries, legend: bool) -> None:
         mode="lines",
         line={"color": BASELINE, "width": 1.5, "dash": "dash"},
         hoverinfo="skip",
-        name="baseline median",
+        name=f"{name} median",
         showlegend=legend,
     )
 

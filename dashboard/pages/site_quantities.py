@@ -166,6 +166,12 @@ def course(found: Detail, point: MetricPoint | None) -> Figure:
     )
 
 
+def distribution(found: Detail, point: MetricPoint | None) -> Figure:
+    """The chosen window's histogram beside that of its own baseline, which need not be the one in force now."""
+    baseline = None if point is None else scores.baseline_of(found.series, point)
+    return histogram.against_baseline(found.series.metric, point, baseline)
+
+
 def words(found: Detail) -> list[Component]:
     """What the quantity is and how to read it."""
     stratum = "" if found.series.stratum == "all" else f"Stratum {found.series.stratum}. "
@@ -288,7 +294,7 @@ def _register_detail(app: Dash, client: CentralClient, clock: Clock) -> None:
             None,
             False,
             course(found, point),
-            histogram.against_baseline(found.series.metric, point, found.series.baseline),
+            distribution(found, point),
             quantities.drift_panel(found.drift, None if point is None else point.window.index),
             quantities.evidence_panel(found.detectors, found.alerts, EVIDENCE_HEIGHT),
             words(found),

@@ -24,5 +24,14 @@ def test_the_baseline_comes_first_and_windows_keep_their_numbers() -> None:
     assert found[1]["start_at"] == "2026-11-09T00:00:00Z"
 
 
+def test_every_window_names_its_baseline_and_every_baseline_has_a_row() -> None:
+    baselines = (point(0, [0.7], baseline=1), point(3, [0.2], baseline=2))
+    told = series([point(1, [0.7]), point(2, [0.3], baseline=None), point(4, [0.3], baseline=2)], baselines[1])
+    found = rows(exports.metric_csv(told.model_copy(update={"baselines": baselines})))
+    assert [(row["kind"], row["baseline_version"]) for row in found] == [
+        ("baseline", "1"), ("baseline", "2"), ("window", "1"), ("window", ""), ("window", "2"),
+    ]  # fmt: skip
+
+
 def test_the_file_is_named_after_what_is_inside() -> None:
     assert exports.file_name(series([])) == "north-clinic_predicted_dice_all.csv"

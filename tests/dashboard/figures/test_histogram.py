@@ -13,7 +13,7 @@ VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
 def test_bars_and_baseline_are_shares_of_their_own_n() -> None:
     figure = histogram.against_baseline(INFO, point(1, [0.9, 0.9, 0.9, 0.1]), point(0, [0.9, 0.1]))
-    bars, step = trace(figure, "window (n = 4)"), trace(figure, "site baseline (n = 2)")
+    bars, step = trace(figure, "window (n = 4)"), trace(figure, "site baseline v1 (n = 2)")
     assert sum(bars.y) == pytest.approx(1)
     assert max(bars.y) == pytest.approx(0.75)
     assert max(step.y) == pytest.approx(0.5)

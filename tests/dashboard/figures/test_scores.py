@@ -7,7 +7,7 @@ from dashboard.figures.common import Mark
 from shared.quantities import geometric_cuts
 from shared.report import WireHistogram
 from shared.summaries import Histogram
-from tests.dashboard_views import START, checked, point, series, trace
+from tests.dashboard_views import START, checked, point, series, trace, window
 
 BASELINE = point(0, [0.7, 0.8, 0.9])
 MEDIANS = "window median"
@@ -34,9 +34,29 @@ def test_a_window_without_a_number_is_hatched_and_never_drawn_as_zero(draw, answ
 
 def test_the_baseline_is_a_band_over_the_whole_time_with_its_n() -> None:
     figure = scores.large(series([point(3, [0.5, 0.6, 0.9]), point(4, [0.5, 0.6, 0.9])], BASELINE))
-    band = trace(figure, "baseline, 10–90 % (n = 3)")
+    band = trace(figure, "baseline v1, 10–90 % (n = 3)")
     assert set(band.y) == {0.7, 0.9}
-    assert trace(figure, "baseline median").y == (0.8, 0.8)
+    assert trace(figure, "baseline v1 median").y == (0.8, 0.8)
+
+
+def test_each_baseline_is_drawn_where_its_windows_are_and_none_while_the_next_is_collected() -> None:
+    second = point(5, [0.2, 0.3, 0.4], baseline=2)
+    points = [
+        point(0, [0.5], baseline=None), point(1, [0.5]), point(2, answer="missing", baseline=None), point(3, [0.5]),
+        point(4, [0.4], baseline=None), point(5, [0.3], baseline=None), point(6, [0.3], baseline=2),
+        point(7, [0.3], baseline=9), point(8, [0.3]),
+    ]  # fmt: skip
+    told = series(points, second).model_copy(update={"baselines": (BASELINE, second)})
+    found = [(one.baseline.baseline_version, one.start_at, one.end_at) for one in scores.stretches(told)]
+    assert found == [
+        (1, window(0).start_at, window(3).end_at),
+        (2, window(5).start_at, window(6).end_at),
+        (1, window(8).start_at, window(8).end_at),
+    ]
+    drawn = [t for t in checked(scores.large(told)).data if (t.name or "").endswith("median")]
+    assert [(t.name, t.showlegend) for t in drawn] == [
+        ("baseline v1 median", True), ("baseline v2 median", True), ("baseline v1 median", False),
+    ]  # fmt: skip
 
 
 def test_without_a_baseline_no_band_is_drawn() -> None:

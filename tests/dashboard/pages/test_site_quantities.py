@@ -2,7 +2,8 @@ import pytest
 
 from dashboard.client import CentralForPerson
 from dashboard.pages import site_quantities as page
-from tests.dashboard_views import checked, point, words
+from shared.read_models import DriftSeries
+from tests.dashboard_views import checked, point, series, words
 
 
 def test_the_most_changed_quantities_are_shown_first_and_all_are_offered(
@@ -62,6 +63,19 @@ def test_the_large_chart_marks_alerts_and_the_beginning_of_the_change(lead: Cent
     found = page.ask_detail(lead, "south-clinic", "mean_entropy", "all")
     names = {trace.name for trace in checked(page.course(found, found.series.points[-1])).data}
     assert {"alert opened", "change began"} <= names
+
+
+def test_a_window_is_shown_beside_its_own_baseline_after_a_new_one_was_frozen() -> None:
+    first, second = point(0, [0.7, 0.8], baseline=1), point(3, [0.2, 0.3], baseline=2)
+    points = [point(1, [0.7], baseline=1), point(2, [0.3], baseline=None), point(4, [0.3], baseline=2)]
+    told = series(points, second).model_copy(update={"baselines": (first, second)})
+    found = page.Detail(told, DriftSeries(site="x", metric=told.metric, stratum="all", points=()), (), ())
+    beside = [{t.name for t in checked(page.distribution(found, one)).data if t.name} for one in points]
+    assert beside == [
+        {"window (n = 1)", "site baseline v1 (n = 2)"},
+        {"window (n = 1)"},
+        {"window (n = 1)", "site baseline v2 (n = 2)"},
+    ]
 
 
 def test_the_charts_are_drawn_again_only_when_an_answer_changed(lead: CentralForPerson) -> None:
