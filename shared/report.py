@@ -120,7 +120,10 @@ class MetricSummary(Wire):
 
 
 class EventSummary(Wire):
-    """How often something happened among `out_of` cases: flagged, empty_mask, outside_lungs, ..."""
+    """How often something happened among `out_of` cases: flagged, empty_mask, outside_lungs, ...
+
+    `out_of` are the cases of which it is known. An event is left out where their number would reveal a small count.
+    """
 
     name: Name
     label: Label

@@ -13,13 +13,15 @@ from hospital_agent.reporting.events import Event
 from hospital_agent.reporting.privacy import (
     Policy,
     Protected,
+    ProtectedEvent,
     ProtectedMetric,
     protect,
     protect_count,
     protect_funnel,
     releasable,
+    untold,
 )
-from hospital_agent.reporting.tally import MetricTally, Tally
+from hospital_agent.reporting.tally import EventTally, MetricTally, Tally
 from shared.quantities import Quantity
 from shared.report import (
     CountBand,
@@ -46,24 +48,24 @@ class CountedCase:
     Args:
         patient: pseudonym.
         values: name -> value, None where undefined.
-        events: names of the events that happened.
+        events: name -> whether it happened, None where that cannot be known.
         late: it belongs to a window that was already released.
     """
 
     patient: str = field(repr=False)
     values: Mapping[str, float | None]
-    events: frozenset[str]
+    events: Mapping[str, bool | None]
     late: bool = False
 
 
 def tally(cases: Sequence[CountedCase], quantities: Sequence[Quantity], events: Sequence[Event]) -> Tally:
-    """Count cases on the finest edges; a value that is missing or None counts as undefined."""
+    """Count cases on the finest edges; a value that is missing or None counts as undefined, an event as not known."""
     return Tally(
         case_count=len(cases),
         patients=frozenset(case.patient for case in cases),
         late_count=sum(case.late for case in cases),
         metrics={quantity.name: _metric(cases, quantity) for quantity in quantities},
-        events={event.name: sum(event.name in case.events for case in cases) for event in events},
+        events={event.name: _event(cases, event) for event in events},
     )
 
 
@@ -71,6 +73,11 @@ def _metric(cases: Iterable[CountedCase], quantity: Quantity) -> MetricTally:
     values = [case.values.get(quantity.name) for case in cases]
     defined = [value for value in values if value is not None]
     return MetricTally(Histogram.of(defined, quantity.cuts), undefined=len(values) - len(defined))
+
+
+def _event(cases: Iterable[CountedCase], event: Event) -> EventTally:
+    known = [fact for case in cases if (fact := case.events.get(event.name)) is not None]
+    return EventTally(sum(known), len(known))
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,9 @@ def baseline_report(heading: Heading, windows: Sequence[tuple[Tally, Protected]]
     return _released(heading, total, protect(total, heading.policy, heading.events, parts=windows))
 
 
-def as_protected(report: SiteReport) -> Protected:
-    """What a released report tells, in the form in which a sum with it is protected."""
+def as_protected(report: SiteReport, counted: Tally, policy: Policy) -> Protected:
+    """What a released report tells of some counts, in the form in which a sum with it is protected."""
+    told = {event.name: ProtectedEvent(event.count, event.out_of) for event in report.events}
     return Protected(
         metrics={
             metric.name: ProtectedMetric(
@@ -152,7 +160,7 @@ def as_protected(report: SiteReport) -> Protected:
             )
             for metric in report.metrics
         },
-        events={event.name: event.count for event in report.events},
+        events={name: told.get(name) or untold(event, policy) for name, event in counted.events.items()},
     )
 
 
@@ -173,8 +181,9 @@ def _released(heading: Heading, counted: Tally, protected: Protected) -> SiteRep
         funnel=None,
         metrics=tuple(_summary(quantity, protected) for quantity in heading.quantities),
         events=tuple(
-            EventSummary(name=e.name, label=e.label, count=protected.events[e.name], out_of=counted.case_count)
-            for e in heading.events
+            EventSummary(name=event.name, label=event.label, count=told.count, out_of=told.out_of)
+            for event in heading.events
+            if (told := protected.events[event.name]).out_of is not None
         ),
     )
 

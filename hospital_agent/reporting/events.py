@@ -1,4 +1,10 @@
-"""Events that are counted beside the distributions: what each one is, and which distribution would give it away."""
+"""Events that are counted beside the distributions: what each one is, and which distribution would give it away.
+
+An event happened to a case, or did not, or nobody can know: without lungs nothing lies outside them, and where the
+quality could not be predicted nothing was flagged and nothing passed. An event that cannot be known never counts as
+one that did not happen: a broken score would read as a perfect site. A mask without a voxel has no quality to predict,
+so the flagged rate is one among the cases that have a prediction, and empty masks are a rate of their own.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +14,9 @@ from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.pipeline import CaseResult, Values
 
 OUTSIDE_LUNGS_FRACTION = 0.5
+
+Happened = dict[str, bool | None]
+"""Name of an event -> whether it happened; None, or no such name, where that cannot be known."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +88,17 @@ def catalogue(
     return tuple(events)
 
 
-def happened(result: CaseResult) -> frozenset[str]:
-    """The names of the events that happened to a case."""
+def happened(result: CaseResult) -> Happened:
+    """What happened to a case."""
     return events_in(result.values, empty=result.empty, flagged=result.quality is not None and result.quality.flagged)
 
 
-def events_in(values: Values, *, empty: bool, flagged: bool) -> frozenset[str]:
-    """The names of the events that follow from a case's values."""
+def events_in(values: Values, *, empty: bool, flagged: bool) -> Happened:
+    """What follows from a case's values; `flagged` counts only beside a failure probability that it follows from."""
     in_lungs, unusual = values.get("lesion_in_lungs"), values.get("mahalanobis_normalised")
-    facts = {
+    return {
         "empty_mask": empty,
-        "outside_lungs": in_lungs is not None and in_lungs < OUTSIDE_LUNGS_FRACTION,
-        "flagged": flagged,
-        "outside_model_reference": unusual is not None and unusual >= 1.0,
+        "outside_lungs": None if in_lungs is None else in_lungs < OUTSIDE_LUNGS_FRACTION,
+        "flagged": None if values.get("failure_probability") is None else flagged,
+        "outside_model_reference": None if unusual is None else unusual >= 1.0,
     }
-    return frozenset(name for name, fact in facts.items() if fact)

@@ -8,6 +8,8 @@ The rule (docs/privacy.md):
 3. Counts of events, of refused and failed series, and of undefined values are told as 0, "1 to k-1", or exactly from
    k on; the site's own policy may allow exact ones. Of events and undefined values the other part is hidden as well:
    where fewer than k cases are left over, the count is told as "all but at most k-1", whether some are left or none.
+   An event is told among the cases of which it is known, and only where they are k or more and the number of the
+   others need not be hidden.
 4. Nothing hidden may follow from something told. For every count told as a band, the interval that the released
    distributions and totals leave for it is computed; a distribution that would narrow the band is shown on coarser
    edges, or withheld. A cell that holds everybody is coarsened in the same way.
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hospital_agent.reporting.events import Event, Trace
-from hospital_agent.reporting.tally import Tally
+from hospital_agent.reporting.tally import EventTally, Tally
 from shared.report import CountBand
 from shared.summaries import RESOLUTIONS, Histogram, Resolution
 
@@ -50,11 +52,24 @@ class ProtectedMetric:
 
 
 @dataclass(frozen=True)
+class ProtectedEvent:
+    """How often an event happened, and among how many cases.
+
+    Args:
+        count: as it may be told; where nothing is told, the band that other releases must not narrow.
+        out_of: the cases of which it is known; None where the event is left out.
+    """
+
+    count: CountBand
+    out_of: int | None
+
+
+@dataclass(frozen=True)
 class Protected:
     """Everything countable of one release, as it may be told."""
 
     metrics: Mapping[str, ProtectedMetric]
-    events: Mapping[str, CountBand]
+    events: Mapping[str, ProtectedEvent]
 
 
 Part = tuple[Tally, Protected]
@@ -78,18 +93,17 @@ def protect_count(count: int, policy: Policy, out_of: int | None = None) -> Coun
     Every band stands for two counts at least, so that none says "all of them", which would tell of each.
 
     Args:
-        out_of: the cases of which some are counted, at least k; None for a count that is no part of anything told.
+        out_of: the cases of which some are counted; None for a count that is no part of anything told.
     """
     if policy.exact_event_counts or count == 0:
         return CountBand.exactly(count)
-    few = CountBand(low=1, high=policy.k - 1)
-    if out_of is not None:
-        most = CountBand(low=max(policy.k, out_of - policy.k + 1), high=out_of)
-        if most.exact:  # of k cases: alone, the upper band would say "all of them"
-            return CountBand(low=1, high=out_of)
-        if count >= most.low:
-            return most
-    return few if count < policy.k else CountBand.exactly(count)
+    if out_of == policy.k:  # the band above "1 to k-1" would hold "all of them" alone
+        return CountBand(low=1, high=out_of)
+    if count < policy.k:
+        return CountBand(low=1, high=policy.k - 1)
+    if out_of is not None and out_of - count < policy.k:
+        return CountBand(low=max(policy.k, out_of - policy.k + 1), high=out_of)
+    return CountBand.exactly(count)
 
 
 def protect_funnel(scored: int, failed: int, refused_by_reason: Mapping[str, int], policy: Policy) -> dict[str, Any]:
@@ -119,17 +133,17 @@ def protect(counted: Tally, policy: Policy, events: Sequence[Event], parts: Sequ
     """
     if not releasable(counted, policy):
         raise ValueError("Counts over fewer than k patients cannot be released.")
-    bands = {
-        event.name: _band(
-            counted.events[event.name],
-            counted.case_count,
-            policy,
-            [protected.events[event.name] for _, protected in parts],
-        )
+    told = {
+        event.name: _sum_of_events(event.name, policy, parts) if parts else _event(event.name, counted, policy)
         for event in events
     }
-    release = _Release(counted, policy, events, bands, tuple(parts))
-    return Protected({name: release.metric(name) for name in counted.metrics}, bands)
+    release = _Release(counted, policy, events, told, tuple(parts))
+    return Protected({name: release.metric(name) for name in counted.metrics}, told)
+
+
+def untold(event: EventTally, policy: Policy) -> ProtectedEvent:
+    """An event that a release leaves out, with the band that it would have: nothing else may tell more."""
+    return ProtectedEvent(protect_count(event.happened, policy, event.known), None)
 
 
 def sum_of(bands: Sequence[CountBand]) -> CountBand:
@@ -162,8 +176,31 @@ def implied(trace: Trace, histogram: Histogram) -> tuple[int, int]:
     return certain, possible
 
 
+def _event(name: str, counted: Tally, policy: Policy) -> ProtectedEvent:
+    """How an event of a window may be told, if at all."""
+    event, everybody = counted.events[name], counted.case_count
+    unknown = protect_count(everybody - event.known, policy, everybody)
+    least = 1 if policy.exact_event_counts else policy.k
+    if not unknown.exact or event.known < least:
+        return untold(event, policy)
+    return ProtectedEvent(protect_count(event.happened, policy, event.known), event.known)
+
+
+def _sum_of_events(name: str, policy: Policy, parts: Sequence[Part]) -> ProtectedEvent:
+    """How an event may be told of a sum: over those of its parts that tell it."""
+    telling = [
+        (counted.events[name].happened, told.events[name].count, told.events[name].out_of or 0)
+        for counted, told in parts
+        if told.events[name].out_of is not None
+    ]
+    if not telling:
+        return ProtectedEvent(CountBand.exactly(0), None)
+    counts, bands, out_of = zip(*telling, strict=True)
+    return ProtectedEvent(_band(sum(counts), sum(out_of), policy, bands), sum(out_of))
+
+
 def _band(count: int, out_of: int, policy: Policy, parts: Sequence[CountBand]) -> CountBand:
-    """How an event's count, or the number of undefined values, may be told."""
+    """How an event's count, or the number of undefined values, may be told; `parts` are what it is the sum of."""
     band = protect_count(count, policy, out_of)
     if parts and not policy.exact_event_counts and (not band.exact or narrows(parts, count, count)):
         return sum_of(parts)
@@ -177,7 +214,7 @@ class _Release:
     counted: Tally
     policy: Policy
     events: Sequence[Event]
-    bands: Mapping[str, CountBand]
+    told: Mapping[str, ProtectedEvent]
     parts: tuple[Part, ...]
 
     def metric(self, name: str) -> ProtectedMetric:
@@ -213,11 +250,15 @@ class _Release:
     def _narrows_an_event(self, name: str, shown: Histogram, parts: Sequence[Part] | None) -> bool:
         """Whether a distribution tells more about an event than its band, in this release or in its parts."""
         return any(
-            narrows(
-                [self.bands[event.name]] if parts is None else [told.events[event.name] for _, told in parts],
-                *implied(trace, shown),
-            )
+            narrows(self._bands(event.name, parts), *implied(trace, shown))
             for event in self.events
             for trace in event.traces
             if trace.metric == name
         )
+
+    def _bands(self, event: str, parts: Sequence[Part] | None) -> list[CountBand]:
+        """The counts that add up to an event's count over all cases: of some parts, or as this release tells it."""
+        if parts is not None:
+            return [told.events[event].count for _, told in parts]
+        left_out = [told.events[event].count for _, told in self.parts if told.events[event].out_of is None]
+        return [self.told[event].count, *left_out]

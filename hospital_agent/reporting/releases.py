@@ -82,15 +82,12 @@ class Releases:
         plan = self._plan
         told = [self.told_of_window(session, window.index) for window in members]
         quantities = tuple(q for q in plan.quantities if all(_tells(report, q) for report in told))
-        events = tuple(e for e in plan.events if all(e.name in {t.name for t in r.events} for r in told))
-        parts = [
-            (aggregate.tally(cases.counted(session, [window.index]), quantities, events), as_protected(report))
-            for window, report in zip(members, told, strict=True)
-        ]
+        rows = [cases.counted(session, [window.index]) for window in members]
+        counted = [aggregate.tally(row, quantities, plan.events) for row in rows]
+        parts = [(tally, as_protected(report, tally, policy)) for tally, report in zip(counted, told, strict=True)]
         span = Window(index=baseline.last_window, start_at=baseline.start_at, end_at=baseline.end_at)
-        heading = Heading(
-            plan.site, "baseline", span, self._versions(members[-1], baseline.version), policy, now, quantities, events
-        )
+        versions = self._versions(members[-1], baseline.version)
+        heading = Heading(plan.site, "baseline", span, versions, policy, now, quantities, plan.events)
         return aggregate.baseline_report(heading, parts)
 
     def told_of_window(self, session: Session, index: int) -> SiteReport:

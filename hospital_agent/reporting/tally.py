@@ -20,6 +20,17 @@ class MetricTally:
 
 
 @dataclass(frozen=True)
+class EventTally:
+    """One event: to how many cases it happened, among how many of which that is known."""
+
+    happened: int
+    known: int
+
+    def __add__(self, other: "EventTally") -> "EventTally":
+        return EventTally(self.happened + other.happened, self.known + other.known)
+
+
+@dataclass(frozen=True)
 class Tally:
     """Counts over the cases of a window, or of several.
 
@@ -34,7 +45,7 @@ class Tally:
     patients: frozenset[str] = field(repr=False)
     late_count: int
     metrics: Mapping[str, MetricTally]
-    events: Mapping[str, int]
+    events: Mapping[str, EventTally]
 
     @classmethod
     def zero(cls, quantities: Iterable[Quantity], events: Iterable[Event]) -> "Tally":
@@ -44,7 +55,7 @@ class Tally:
             patients=frozenset(),
             late_count=0,
             metrics={quantity.name: MetricTally(Histogram.zero(quantity.cuts), 0) for quantity in quantities},
-            events={event.name: 0 for event in events},
+            events={event.name: EventTally(0, 0) for event in events},
         )
 
     @property

@@ -49,14 +49,14 @@ class Finding:
 
     Args:
         stage, reason: of a refusal or a failure.
-        values, events, result: of a scored case.
+        values, events, result: of a scored case; an event that cannot be known is None.
     """
 
     outcome: Outcome
     stage: str | None = None
     reason: str | None = None
     values: dict[str, float | None] | None = None
-    events: frozenset[str] | None = None
+    events: dict[str, bool | None] | None = None
     result: dict[str, Any] | None = None
 
 
@@ -109,7 +109,7 @@ def add(
         model_version=window.model_version if scored else None,
         model_hash=window.model_hash if scored else None,
         values=finding.values,
-        events=None if finding.events is None else sorted(finding.events),
+        events=finding.events,
         result=finding.result,
     )
     session.add(row)
@@ -175,7 +175,7 @@ def outcome_counts(session: Session) -> dict[str, int]:
 
 def as_counted(row: CaseRow) -> CountedCase:
     """A stored case as reports see it."""
-    return CountedCase(row.patient, row.values or {}, frozenset(row.events or ()), row.late)
+    return CountedCase(row.patient, row.values or {}, row.events or {}, row.late)
 
 
 def _counted_already(session: Session, patient: str, window: int) -> bool:

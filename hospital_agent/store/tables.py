@@ -88,7 +88,7 @@ class CaseRow(Base):
     model_version: Mapped[str | None] = mapped_column(String(64))
     model_hash: Mapped[str | None] = mapped_column(SHA256)
     values: Mapped[dict[str, float | None] | None] = mapped_column(JSON)
-    events: Mapped[list[str] | None] = mapped_column(JSON)
+    events: Mapped[dict[str, bool | None] | None] = mapped_column(JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 

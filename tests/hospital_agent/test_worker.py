@@ -1,6 +1,7 @@
 """The loop: what lies in the inbox is analysed once, windows close, the baseline freezes, reports reach the centre."""
 
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from hospital_agent.errors import CaseFailed
 from hospital_agent.ingest.filing import Filing, Shelf
@@ -18,7 +19,7 @@ from hospital_agent.pipeline import Values
 from hospital_agent.store.overview import overview
 from hospital_agent.store.tables import CaseRow, OutboxRow, PageRow, WindowRow
 from shared.report import CountBand
-from tests.agent_site import Site, SmallCentral, TestClock, quick_toolkit, told_json
+from tests.agent_site import HuQuality, Site, SmallCentral, TestClock, quick_toolkit, told_json
 from tests.series_files import SECRET_PATIENT, chest_values, rewrite, write_nifti, write_series
 
 
@@ -303,6 +304,37 @@ class TestInputs:
         assert [(row.outcome, row.reason) for row in rows(site)] == [("failed", "crashed")]
 
 
+class TestFullDisk:
+    def test_the_loop_goes_on_and_the_case_is_stored_when_there_is_room(
+        self, site: Site, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        class Stop(threading.Event):
+            rounds = 0
+
+            def wait(self, timeout: float | None = None) -> bool:
+                self.rounds += 1
+                site.clock.pass_time(seconds=site.settings.quiet_period_s + 1)
+                allow_pages(site, 100_000 if self.rounds == 6 else 0)
+                if self.rounds == 8:
+                    self.set()
+                return self.is_set()
+
+        site.drop("p1", 1)
+        site.worker.run(Stop(), 1.0)
+        assert [row.outcome for row in rows(site)] == ["scored"]
+        log = capsys.readouterr().err
+        assert log.count("round_failed") >= 4
+        assert '"error": "OperationalError"' in log
+        assert "lesion" not in log
+        assert "agent_stopped" in log
+
+
+def allow_pages(site: Site, count: int) -> None:
+    """Let the store grow to some pages, and never below what it has: SQLite then says that the disk is full."""
+    with site.store._writer.connect() as connection:
+        connection.execute(text(f"PRAGMA max_page_count={max(count, 1)}"))
+
+
 class TestWindows:
     def test_a_window_with_k_patients_is_reported(self, site: Site) -> None:
         site.day(7, first=0)
@@ -311,7 +343,7 @@ class TestWindows:
         assert {metric.name for metric in report.metrics} == {
             "lesion_volume_ml", "intensity_mode_hu", "mean_entropy", "predicted_dice", "failure_probability",
         }  # fmt: skip
-        assert {event.name for event in report.events} == {"empty_mask", "outside_lungs", "flagged"}
+        assert {(event.name, event.out_of) for event in report.events} == {("empty_mask", 7), ("flagged", 7)}
 
     @pytest.mark.parametrize("leftover", ["y.dcm.part", "x.nii.gz"])
     def test_a_leftover_in_the_inbox_stops_no_report_and_is_told(
@@ -326,6 +358,23 @@ class TestWindows:
         (site.inbox / leftover).unlink()
         site.worker.round()
         assert overview(site.store)["inbox"] == {"stalled": 0}
+
+    def test_a_quality_model_that_fails_does_not_read_as_nothing_flagged(self, tmp_path: Path) -> None:
+        class Broken(HuQuality):
+            def predict(self, scores: object, *, empty: bool) -> Any:
+                raise RuntimeError
+
+        site = Site(tmp_path, toolkit=quick_toolkit(quality=Broken()))
+        site.day(9, first=0)
+        (report,) = site.central.reports()
+        assert [event.name for event in report.events] == ["empty_mask"]
+
+    def test_empty_masks_are_no_part_of_the_flagged_rate(self, site: Site) -> None:
+        for number in range(20):
+            site.drop(f"p{number}", number, lesion_hu=None if number < 6 else 100.0)
+        site.day(0, first=0)
+        (report,) = site.central.reports()
+        assert {(event.name, event.out_of) for event in report.events} == {("empty_mask", 20), ("flagged", 14)}
 
     def test_fewer_patients_keep_it_open_until_more_come(self, site: Site) -> None:
         site.day(4, first=0)

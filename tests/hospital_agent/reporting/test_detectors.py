@@ -38,8 +38,7 @@ def draw(n: int, seed: int, shift: float = 0.0, flagged: float = 0.1, undefined:
         values["risk"] = float(rng.normal() + shift)
         if rng.random() < undefined:
             values["size"] = None
-        events = frozenset({"flagged"}) if rng.random() < flagged else frozenset()
-        rows.append(CountedCase(f"p{seed}-{i}", values, events))
+        rows.append(CountedCase(f"p{seed}-{i}", values, {"flagged": bool(rng.random() < flagged)}))
     return rows
 
 
@@ -72,7 +71,7 @@ def test_each_quantity_is_watched_where_it_is_worse_and_each_watched_event_as_a_
 
 def test_a_quantity_with_too_few_baseline_values_is_not_watched() -> None:
     rows = [CountedCase(r.patient, {**r.values, "size": None}, r.events) for r in draw(100, 0)]
-    some = [CountedCase("x", {"size": 1.0}, frozenset())] * (LEAST_BASELINE_VALUES - 1)
+    some = [CountedCase("x", {"size": 1.0}, {})] * (LEAST_BASELINE_VALUES - 1)
     states = bank_of([*rows, *some]).told(100, 0)
     assert "size" not in {d.metric for d in states}
 

@@ -11,18 +11,25 @@ RANGES = {"mahalanobis": ValidationRange(1.0, 10.0, 40.0)}
 @pytest.mark.parametrize(
     ("values", "empty", "flagged", "expected"),
     [
-        ({}, False, False, set()),
-        ({"lesion_in_lungs": None}, True, False, {"empty_mask"}),
-        ({"lesion_in_lungs": 0.49}, False, True, {"outside_lungs", "flagged"}),
-        ({"lesion_in_lungs": 0.5}, False, False, set()),
-        ({"mahalanobis_normalised": 1.0}, False, False, {"outside_model_reference"}),
-        ({"mahalanobis_normalised": 0.99}, False, False, set()),
+        ({}, False, False, {}),
+        ({"lesion_in_lungs": None, "failure_probability": None}, True, False, {"empty_mask": True}),
+        ({"lesion_in_lungs": 0.49, "failure_probability": 0.9}, False, True, {"outside_lungs": True, "flagged": True}),
+        (
+            {"lesion_in_lungs": 0.5, "failure_probability": 0.1},
+            False,
+            False,
+            {"outside_lungs": False, "flagged": False},
+        ),
+        ({"mahalanobis_normalised": 1.0}, False, False, {"outside_model_reference": True}),
+        ({"mahalanobis_normalised": 0.99}, False, False, {"outside_model_reference": False}),
+        ({"mahalanobis_normalised": None}, False, False, {"outside_model_reference": None}),
     ],
 )
-def test_what_happened_to_a_case(
-    values: dict[str, float | None], empty: bool, flagged: bool, expected: set[str]
+def test_what_happened_to_a_case_and_what_cannot_be_known(
+    values: dict[str, float | None], empty: bool, flagged: bool, expected: dict[str, bool]
 ) -> None:
-    assert events_in(values, empty=empty, flagged=flagged) == expected
+    unknown = dict.fromkeys(("outside_lungs", "flagged", "outside_model_reference"))
+    assert events_in(values, empty=empty, flagged=flagged) == {"empty_mask": False, **unknown, **expected}
 
 
 def test_the_catalogue_holds_what_the_toolkit_can_tell() -> None:

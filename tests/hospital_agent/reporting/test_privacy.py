@@ -19,7 +19,7 @@ from hospital_agent.reporting.privacy import (
     releasable,
     sum_of,
 )
-from hospital_agent.reporting.tally import MetricTally, Tally
+from hospital_agent.reporting.tally import EventTally, MetricTally, Tally
 from shared.quantities import linear_cuts
 from shared.report import CountBand
 from shared.summaries import Histogram
@@ -45,7 +45,8 @@ def counted(
         given_values = (values or {}).get(name, [SPREAD[i % 8] + 0.5 for i in range(n)])
         metrics[name] = MetricTally(Histogram.of(given_values, CUTS), n - len(given_values))
     patients = frozenset(f"p{first_patient + i}" for i in range(n))
-    return Tally(n, patients, 0, metrics, {event.name: (events or {}).get(event.name, 0) for event in EVENTS})
+    happened = {event.name: EventTally((events or {}).get(event.name, 0), n) for event in EVENTS}
+    return Tally(n, patients, 0, metrics, happened)
 
 
 class TestCounts:
@@ -207,7 +208,7 @@ class TestWindow:
 
     def test_all_cases_having_an_event_is_not_told_of_each(self) -> None:
         told = protect(counted(12, {"volume": [0.0] * 12}, {"empty_mask": 12}), K5, EVENTS)
-        assert told.events["empty_mask"] == CountBand(low=8, high=12)
+        assert told.events["empty_mask"].count == CountBand(low=8, high=12)
         assert told.metrics["volume"].histogram is None
 
     @pytest.mark.parametrize("undefined", [16, 20])
@@ -218,7 +219,7 @@ class TestWindow:
     def test_the_bin_of_empty_masks_must_not_tell_how_few_there_are(self) -> None:
         two_empty = [0.0] * 2 + [8.5 + i for i in range(18)]
         told = protect(counted(20, {"volume": two_empty}, {"empty_mask": 2}), K5, EVENTS)
-        assert told.events["empty_mask"] == CountBand(low=1, high=4)
+        assert told.events["empty_mask"].count == CountBand(low=1, high=4)
         assert told.metrics["volume"].histogram is None  # its first bin would say "at most 2"
 
     def test_a_first_bin_with_enough_other_cases_hides_them(self) -> None:
@@ -242,7 +243,7 @@ class TestWindow:
     def test_nothing_is_hidden_where_the_site_allows_exact_counts(self) -> None:
         two_empty = [0.0] * 2 + [8.5 + i for i in range(18)]
         told = protect(counted(20, {"volume": two_empty}, {"empty_mask": 2}), EXACT, EVENTS)
-        assert told.events["empty_mask"] == CountBand.exactly(2)
+        assert told.events["empty_mask"].count == CountBand.exactly(2)
         assert told.metrics["volume"].histogram is not None
 
     @settings(max_examples=30)
@@ -256,8 +257,8 @@ class TestWindow:
             if metric.histogram is not None:
                 assert metric.undefined == CountBand.exactly(tally.metrics[name].undefined)
                 assert metric.histogram == tally.metrics[name].histogram.coarsen(metric.histogram.resolution)
-        for name, band in told.events.items():
-            assert band.low <= tally.events[name] <= band.high
+        for name, event in told.events.items():
+            assert event.count.low <= tally.events[name].happened <= event.count.high
 
 
 def draw_tally(data: st.DataObject, first_patient: int = 0) -> Tally:
@@ -278,7 +279,7 @@ def check_adversary(told: Protected) -> None:
         for trace in event.traces:
             histogram = told.metrics[trace.metric].histogram
             if histogram is not None:
-                assert not narrows([told.events[event.name]], *implied(trace, histogram))
+                assert not narrows([told.events[event.name].count], *implied(trace, histogram))
 
 
 class TestBaseline:
@@ -301,7 +302,7 @@ class TestBaseline:
         told = self.told(parts)
         assert told.metrics["other"].histogram is None
         assert told.metrics["other"].undefined == CountBand(low=1, high=4)
-        assert told.events["empty_mask"] == CountBand(low=1, high=4)
+        assert told.events["empty_mask"].count == CountBand(low=1, high=4)
 
     def test_the_sum_of_many_hidden_windows_may_be_told(self) -> None:
         windows = [
@@ -310,7 +311,7 @@ class TestBaseline:
             for u in (1, 2, 3, 4)
         ]
         told = self.told(self.parts(*windows))
-        assert told.events["empty_mask"] == CountBand.exactly(20)
+        assert told.events["empty_mask"].count == CountBand.exactly(20)
         assert told.metrics["other"].histogram is not None
         assert told.metrics["other"].undefined == CountBand.exactly(20)
 
@@ -341,11 +342,11 @@ class TestBaseline:
             for event in EVENTS:
                 for trace in event.traces:
                     if trace.metric == name and hidden:
-                        assert not narrows([p.events[event.name] for p in hidden], *implied(trace, rest))
+                        assert not narrows([p.events[event.name].count for p in hidden], *implied(trace, rest))
         for event in EVENTS:
-            band = told.events[event.name]
-            assert not narrows([p.events[event.name] for _, p in parts], band.low, band.high)
-            assert band.low <= total.events[event.name] <= band.high
+            band = told.events[event.name].count
+            assert not narrows([p.events[event.name].count for _, p in parts], band.low, band.high)
+            assert band.low <= total.events[event.name].happened <= band.high
 
 
 def minus(a: Histogram, b: Histogram) -> Histogram:
