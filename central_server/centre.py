@@ -1,6 +1,7 @@
 """What one running server consists of, wired once and handed to every request."""
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +20,8 @@ log = logger("centre")
 class AttemptLimit:
     """At most so many failed sign-ins a minute from one address.
 
-    Only failures count, so that a person who signs in rightly is never held up by their own use.
+    An attempt counts as failed from its beginning, so that many at the same moment do not pass together, and is given
+    back when it proves right: a person who signs in rightly is never held up by their own use.
     """
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
@@ -27,24 +29,26 @@ class AttemptLimit:
         self._failures: dict[str, list[datetime]] = {}
         self._lock = threading.Lock()
 
-    def check(self, address: str) -> None:
-        """Let an attempt pass.
+    def reserve(self, address: str) -> datetime:
+        """Let an attempt pass; returns its moment, to give it back by.
 
         Raises:
             TooManyAttempts: the address failed too often within the last minute.
         """
         with self._lock:
-            recent = self._recent(address)
+            recent, now = self._recent(address), self._clock()
             if len(recent) >= self._per_minute:
-                wait = 60 - (self._clock() - recent[0]).total_seconds()
+                wait = 60 - (now - recent[0]).total_seconds()
                 raise TooManyAttempts("Too many failed sign-ins; wait a moment.", max(1, int(wait + 1)))
-
-    def note_failure(self, address: str) -> None:
-        """An attempt failed."""
-        with self._lock:
-            self._failures[address] = [*self._recent(address), self._clock()]
+            self._failures[address] = [*recent, now]
             for other in [other for other in self._failures if not self._recent(other)]:
                 del self._failures[other]
+            return now
+
+    def give_back(self, address: str, reserved_at: datetime) -> None:
+        """The attempt was right and does not count."""
+        with self._lock, suppress(ValueError):
+            self._failures.get(address, []).remove(reserved_at)
 
     def _recent(self, address: str) -> list[datetime]:
         oldest = self._clock() - timedelta(minutes=1)

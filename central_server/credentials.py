@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import threading
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -17,6 +18,8 @@ from shared.errors import SettingsError
 
 MINIMUM_KEY_LENGTH = 32
 MINIMUM_PASSWORD_LENGTH = 12
+HASHES_AT_ONCE = 2
+"""Each hashing of a password takes 64 MiB; more attempts than these wait for their turn."""
 _PLACEHOLDER = re.compile(
     r"change.?me|change.?this|placeholder|example|replace.?me|your.?(secret|password|key|token)|todo|"
     r"^(secret|password|passw0rd|admin|demo|test|letmein|xxx)",
@@ -110,12 +113,14 @@ class LeadAccount:
     def __init__(self, name: str, secret: str) -> None:
         self.name = name
         self._hasher = PasswordHasher()
+        self._at_once = threading.Semaphore(HASHES_AT_ONCE)
         self._hash = secret if secret.startswith("$argon2") else self._hasher.hash(secret)
 
     def admits(self, name: str, password: str) -> bool:
         """Whether name and password fit; takes as long for a wrong name as for a wrong password."""
         try:
-            self._hasher.verify(self._hash, password)
+            with self._at_once:
+                self._hasher.verify(self._hash, password)
         except (Argon2Error, InvalidHashError):
             return False
         return hmac.compare_digest(name.encode(), self.name.encode())

@@ -22,12 +22,12 @@ EXAMPLE = {"username": "lead", "password": "correct horse battery staple"}
 def sign_in(request: Request, centre: CentreNow, given: Annotated[SignIn, Body(examples=[EXAMPLE])]) -> SessionToken:
     """Exchange name and password for a token. Failures are counted by address and slowed down."""
     address, now = request.client.host if request.client else "unknown", centre.clock()
-    centre.limit.check(address)
+    reserved_at = centre.limit.reserve(address)
     if not centre.lead.admits(given.username, given.password):
-        centre.limit.note_failure(address)
         with centre.database.write() as session:
             record(session, now, "unknown", "sign_in_failed", "session")
         raise NotSignedIn("Name and password do not fit.")
+    centre.limit.give_back(address, reserved_at)
     token, actor = new_key(), centre.lead.name
     expires_at = now + timedelta(hours=centre.settings.session_hours)
     with centre.database.write() as session:

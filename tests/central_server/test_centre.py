@@ -14,23 +14,33 @@ from tests.central_world import OwnClock, World
 def test_one_address_does_not_hold_up_another() -> None:
     clock = OwnClock()
     limit = AttemptLimit(2, clock)
-    limit.note_failure("10.0.0.1")
-    limit.note_failure("10.0.0.1")
+    limit.reserve("10.0.0.1")
+    limit.reserve("10.0.0.1")
     with pytest.raises(TooManyAttempts) as error:
-        limit.check("10.0.0.1")
+        limit.reserve("10.0.0.1")
     assert error.value.retry_after_s == 61
-    limit.check("10.0.0.2")
+    limit.reserve("10.0.0.2")
     clock.forward(seconds=60)
-    limit.check("10.0.0.1")
+    limit.reserve("10.0.0.1")
+
+
+def test_an_attempt_that_proves_right_is_not_counted() -> None:
+    limit = AttemptLimit(2, OwnClock())
+    limit.reserve("10.0.0.1")
+    for _ in range(5):
+        limit.give_back("10.0.0.1", limit.reserve("10.0.0.1"))
+    limit.reserve("10.0.0.1")
+    with pytest.raises(TooManyAttempts):
+        limit.reserve("10.0.0.1")
 
 
 def test_addresses_that_failed_long_ago_are_forgotten() -> None:
     clock = OwnClock()
     limit = AttemptLimit(2, clock)
     for i in range(50):
-        limit.note_failure(f"10.0.0.{i}")
+        limit.reserve(f"10.0.0.{i}")
     clock.forward(minutes=2)
-    limit.note_failure("10.0.1.1")
+    limit.reserve("10.0.1.1")
     assert list(limit._failures) == ["10.0.1.1"]
 
 

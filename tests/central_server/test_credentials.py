@@ -1,9 +1,14 @@
 """Keys are long and random, stored as hashes, and placeholders are refused by name of setting."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
 import pytest
 from argon2 import PasswordHasher
 
 from central_server.credentials import (
+    HASHES_AT_ONCE,
     LeadAccount,
     key_hash,
     new_key,
@@ -60,3 +65,24 @@ def test_a_password_or_its_hash_admit_the_same_person() -> None:
 
 def test_a_broken_hash_admits_nobody() -> None:
     assert not LeadAccount("lead", "$argon2id$broken").admits("lead", "anything")
+
+
+def test_few_passwords_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 64 MiB while it lasts."""
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def slow(*_: object) -> bool:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        sleep(0.01)
+        with lock:
+            at_once -= 1
+        return True
+
+    monkeypatch.setattr(PasswordHasher, "verify", slow)
+    lead = LeadAccount("lead", "$argon2id$none")
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: lead.admits("lead", "any"), range(16)))
+    assert most == HASHES_AT_ONCE == 2

@@ -1,5 +1,9 @@
 """People sign in with a password, programs come with a token, sites with a key; none can stand for another."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
 import pytest
 from sqlalchemy import select
 
@@ -61,6 +65,26 @@ def test_failed_sign_ins_are_slowed_down_and_later_allowed_again(small_world: Wo
     assert 1 <= int(refused.headers["retry-after"]) <= 61
     small_world.clock.forward(seconds=61)
     assert sign_in(small_world).status_code == 201
+
+
+def test_attempts_at_the_same_moment_are_counted_before_they_are_judged(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, go_on = small_world.centre.settings.failed_sign_ins_per_minute, threading.Event()
+    asked: list[str] = []
+
+    def slow(_: str, password: str) -> bool:
+        asked.append(password)
+        return not go_on.wait(10)
+
+    monkeypatch.setattr(small_world.centre.lead, "admits", slow)
+    with ThreadPoolExecutor(most + 6) as pool:
+        answers = [pool.submit(sign_in, small_world, password="wrong-password-1") for _ in range(most + 6)]
+        while sum(answer.done() for answer in answers) < 6:  # those beyond the limit are refused while the rest wait
+            sleep(0.002)
+        go_on.set()
+    assert sorted(answer.result().status_code for answer in answers) == [401] * most + [429] * 6
+    assert len(asked) == most
 
 
 def test_right_sign_ins_are_never_slowed_down(small_world: World) -> None:
