@@ -170,7 +170,7 @@ def validation_ranges(cases: Sequence[ScoredCase]) -> dict[str, ValidationRange]
     usual = [case for case in cases if case.dose >= LEAST_TRAINING_DOSE and case.slice_mm <= THICKEST_TRAINING_SLICE_MM]
     real = [case for case in usual if case.kind == "real"] or usual
     ranges = {}
-    for name in [*uncertainty_scores.names(), *ood_scores.names()]:
+    for name in (*_uncertainty_names(), *_ood_names()):
         every = [value for case in usual if (value := case.values.get(name)) is not None]
         by_patient: dict[str, list[float]] = {}
         for case in real:
@@ -184,11 +184,19 @@ def validation_ranges(cases: Sequence[ScoredCase]) -> dict[str, ValidationRange]
 
 def on_scale(case: ScoredCase, ranges: Mapping[str, ValidationRange]) -> dict[str, float | None]:
     """All values of a case, with those that need a validation range, as the agent would give them."""
-    ood = {name: case.values[name] for name in ood_scores.names() if name in case.values}
-    uncertainty = {name: case.values[name] for name in uncertainty_scores.names() if name in case.values}
+    ood = {name: case.values[name] for name in _ood_names() if name in case.values}
+    uncertainty = {name: case.values[name] for name in _uncertainty_names() if name in case.values}
     return {
         **case.values,
         **normalised(uncertainty, ranges),
         **log_ratios(ood, ranges),
         **normalised(ood, ranges),
     }
+
+
+def _uncertainty_names() -> tuple[str, ...]:
+    return uncertainty_scores.load("hospital_agent.analysis.uncertainty").names()
+
+
+def _ood_names() -> tuple[str, ...]:
+    return ood_scores.load("hospital_agent.analysis.ood").names()

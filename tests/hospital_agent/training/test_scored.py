@@ -1,5 +1,7 @@
 """What the quality model and the card are made from: one mask for scores and Dice, and a scale from unseen people."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -71,3 +73,13 @@ def test_a_case_is_put_on_the_scale_as_the_agent_would() -> None:
     assert values["mahalanobis_normalised"] == 1.0
     assert values["mean_entropy_normalised"] == 0.0
     assert "mean_entropy_log10" not in values
+
+
+def test_every_score_gets_a_scale_also_where_nothing_was_analysed_before() -> None:
+    code = (
+        "from tests.hospital_agent.training.test_scored import case;"
+        "from hospital_agent.training.scored import validation_ranges;"
+        "print(sorted(validation_ranges([case('a', 1.0)])))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['mahalanobis', 'mean_entropy']"
