@@ -204,6 +204,7 @@ def _register_multiples(app: Dash, client: CentralClient, clock: Clock) -> None:
         Output("show-all", "children"),
         Output("quantity", "data"),
         Output("quantity", "value"),
+        Output("quantity-detail", "hidden"),
         Input("multiples-tick", "n_intervals"),
         Input("changed", "data"),
         Input("show-all", "n_clicks"),
@@ -219,12 +220,12 @@ def _register_multiples(app: Dash, client: CentralClient, clock: Clock) -> None:
             found = ask_multiples(signed_in(client, clock), site, bool(wants_all))
         except (CentralRefused, CentralUnreachable, UnreadableAnswer) as error:
             problem = notice("critical", "The quantities could not be read.", str(error)) if known is None else KEEP
-            return problem, *(KEEP,) * 5
+            return problem, *(KEEP,) * 6
         if found.name == known:
-            return (KEEP,) * 6
+            return (KEEP,) * 7
         if not found.ordered:
             nothing = nothing_here("No quantity has been reported yet.", "Awaited: the site's first released window.")
-            return nothing, found.name, True, KEEP, [], None
+            return nothing, found.name, True, KEEP, [], None, True
         first = found.ordered[0].name
         return (
             quantities.multiples(found.shown, found.alerts, chosen or first),
@@ -233,6 +234,7 @@ def _register_multiples(app: Dash, client: CentralClient, clock: Clock) -> None:
             f"Show all {len(found.ordered)} quantities",
             found.options(),
             KEEP if chosen else first,
+            False,
         )
 
 

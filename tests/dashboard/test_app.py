@@ -427,12 +427,25 @@ def test_a_quantity_that_does_not_exist_is_said_in_words(signed_in: flask.testin
     assert detail(signed_in, dash, None)["detail-body"]["hidden"] is True
 
 
-def test_the_quantities_choose_the_most_changed_one(signed_in: flask.testing.FlaskClient, dash: Dash) -> None:
+def multiples(visitor: flask.testing.FlaskClient, dash: Dash, site: str):
     inputs = [prop("multiples-tick.n_intervals", 0), CHANGED, prop("show-all.n_clicks", 0)]
-    state = [prop("site-name.data", "south-clinic"), prop("multiples-digest.data", None), prop("quantity.value", None)]
-    response = call(signed_in, dash, "..multiples.children", inputs, state).get_json()["response"]
+    state = [prop("site-name.data", site), prop("multiples-digest.data", None), prop("quantity.value", None)]
+    return call(visitor, dash, "..multiples.children", inputs, state).get_json()["response"]
+
+
+def test_the_quantities_choose_the_most_changed_one(signed_in: flask.testing.FlaskClient, dash: Dash) -> None:
+    response = multiples(signed_in, dash, "south-clinic")
     offered = [option["value"] for option in response["quantity"]["data"]]
     assert response["quantity"]["value"] == offered[0]
+    assert response["quantity-detail"]["hidden"] is False
+
+
+def test_a_site_without_quantities_offers_none_to_look_at_in_detail(
+    signed_in: flask.testing.FlaskClient, dash: Dash
+) -> None:
+    response = multiples(signed_in, dash, "valley-clinic")
+    assert "No quantity has been reported yet." in json.dumps(response["multiples"])
+    assert response["quantity-detail"]["hidden"] is True
 
 
 def confirm(visitor: flask.testing.FlaskClient, dash: Dash, alert: str, action: str = "acknowledge"):
