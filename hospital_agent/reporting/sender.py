@@ -30,7 +30,6 @@ CONNECT_S, ANSWER_S = 5.0, 20.0
 HICCUP_ATTEMPTS = 2
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
 LONGEST_RETRY_AFTER_S = 86400.0
-PARK_AFTER_ATTEMPTS = 400  # at an hour each, a bit more than two weeks
 SKEW_TOLD_S = 60.0
 PERMANENT = frozenset({400, 404, 405, 409, 410, 411, 413, 414, 415, 422})
 
@@ -175,21 +174,20 @@ class Sender:
 
     def _not_delivered(self, letter: Letter, error: DeliveryError) -> bool:
         """Park or put off; whether the next letter may be tried."""
-        parked = error.permanent or letter.attempts + 1 >= PARK_AFTER_ATTEMPTS
         wait_s = _wait(letter.attempts, error, self.jitter())
         with self.store.write() as session:
-            if parked:
+            if error.permanent:
                 outbox.park(session, letter, error.code)
             else:
                 outbox.put_off(session, letter, error.code, self.clock(), wait_s)
         log.warning(
-            "report_parked" if parked else "report_put_off",
+            "report_parked" if error.permanent else "report_put_off",
             report_id=letter.report_id,
             reason=error.code,
             attempt=letter.attempts + 1,
-            retry_in_s=None if parked else round(wait_s, 1),
+            retry_in_s=None if error.permanent else round(wait_s, 1),
         )
-        return parked
+        return error.permanent
 
 
 def _trust(ca: Path | None) -> ssl.SSLContext:

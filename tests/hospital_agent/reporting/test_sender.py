@@ -11,7 +11,7 @@ import stamina
 from sqlalchemy import select
 
 from hospital_agent.errors import DeliveryError
-from hospital_agent.reporting.sender import PARK_AFTER_ATTEMPTS, Central, Sender
+from hospital_agent.reporting.sender import Central, Sender
 from hospital_agent.store import outbox
 from hospital_agent.store.database import Store
 from hospital_agent.store.tables import OutboxRow
@@ -148,11 +148,14 @@ def test_a_receipt_for_other_bytes_is_parked(wire: Wire) -> None:
     assert (wire.row()["state"], wire.row()["last_code"]) == ("parked", "receipt_mismatch")
 
 
-def test_after_very_many_tries_it_is_parked(wire: Wire) -> None:
+@pytest.mark.parametrize("status", [401, 503])
+def test_however_long_an_outage_lasts_nothing_is_parked(wire: Wire, status: int) -> None:
     with wire.store.write() as session:
-        session.scalars(select(OutboxRow)).one().attempts = PARK_AFTER_ATTEMPTS - 1
-    wire.send(lambda _: httpx2.Response(503))
-    assert wire.row()["state"] == "parked"
+        session.scalars(select(OutboxRow)).one().attempts = 5000
+    wire.send(lambda _: httpx2.Response(status))
+    assert wire.row()["state"] == "waiting"
+    wire.clock.pass_time(hours=1)
+    assert wire.send() == 1
 
 
 def test_the_key_travels_in_the_header_alone(wire: Wire) -> None:
