@@ -22,6 +22,7 @@ from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
 from hospital_agent.reviewing import review_app
 from shared.clock import rfc3339, utc_now
 from shared.errors import MonitoringError, SettingsError
+from shared.logs import logger
 
 FAULT, USAGE, REFUSED = 1, 2, 3
 
@@ -226,13 +227,20 @@ def outbox(
 
 
 def main() -> None:
-    """Entry point: errors that were raised on purpose become a sentence and an exit code."""
+    """Entry point: errors become a sentence and an exit code.
+
+    Of an error that nobody foresaw only its class and its place in the program are told: its text may quote a value.
+    """
     try:
         app()
     except SettingsError as error:
         _give_up(error, USAGE)
     except MonitoringError as error:
         _give_up(error, FAULT)
+    except Exception:
+        logger("cli").exception("program_failed")
+        _say("ended by a fault that was not foreseen; the line above says its kind and its place in the program")
+        raise SystemExit(FAULT) from None
 
 
 def _give_up(error: Exception, code: int) -> NoReturn:

@@ -17,6 +17,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from hospital_agent.errors import CaseFailed, InputRefused, SeriesAlreadyScored
 from hospital_agent.ingest.filing import Filing, Shelf
 from hospital_agent.ingest.pseudonym import Pseudonyms
@@ -70,6 +72,7 @@ class Worker:
         self._clock, self._steady, self._reached = clock, steady, reached
         self._stuck: set[Path | tuple[Path, ...]] = set()  # inputs that can be neither read nor moved, until a restart
         self._stalled_count: int | None = None
+        self._last_begun = ("", 0)  # the last case that this run of the program has begun, and which try it was
 
     def begin(self) -> None:
         """Finish what the last run left half done, and open a window."""
@@ -86,7 +89,7 @@ class Worker:
         while not stop.is_set():
             try:
                 self.round(stop)
-            except OSError:  # an inbox on a network folder that went away comes back, and the loop with it
+            except (OSError, OperationalError):  # a network folder comes back, a full disk is emptied
                 log.exception("round_failed")
             stop.wait(poll_s)
         log.info("agent_stopped")
@@ -188,9 +191,7 @@ class Worker:
 
     def _finding(self, item: Item, arrival: Arrival, *, scored_before: bool) -> Finding:
         """Analyse an input; whatever goes wrong is an outcome that is stored and counted."""
-        with self._store.write() as session:
-            attempt = cases.begin_attempt(session, arrival, self._clock())
-        self._reached("begun")
+        attempt = self._begun(arrival)
         try:
             if scored_before:
                 raise SeriesAlreadyScored("Files of this series arrived after it had been scored.")
@@ -204,6 +205,14 @@ class Worker:
         except Exception as error:
             log.exception("case_failed_unexpectedly", case_id=arrival.case_id)
             return Finding("failed", stage="analysis", reason=reason_of(error))
+
+    def _begun(self, arrival: Arrival) -> int:
+        """The number of this try. A result that only could not be stored, on a full disk, makes no further try."""
+        if self._last_begun[0] != arrival.case_id:
+            with self._store.write() as session:
+                self._last_begun = arrival.case_id, cases.begin_attempt(session, arrival, self._clock())
+        self._reached("begun")
+        return self._last_begun[1]
 
     def _scored(self, source: Path | tuple[Path, ...]) -> Finding:
         begun = time.perf_counter()

@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from hospital_agent.errors import SecretChanged, StoreDamaged, StoreInUse
+from hospital_agent.errors import SecretChanged, StoreDamaged, StoreError, StoreInUse
 from hospital_agent.store.tables import Fact
 
 FILE_NAME = "agent.sqlite"
 MIGRATIONS = Path(__file__).parent / "migrations"
+_DISK_CODES = frozenset(
+    {
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+    }
+)  # fmt: skip
 _COMMON = ("PRAGMA foreign_keys=ON", "PRAGMA busy_timeout=15000")
 _WRITER = (*_COMMON, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 _READER = (*_COMMON, "PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0")
@@ -47,6 +54,7 @@ class Store:
 
         Raises:
             StoreDamaged: the file fails SQLite's integrity check, or is of a newer version of the program.
+            StoreError: it cannot be opened for writing.
         """
         store = cls(folder)
         store.check()
@@ -84,11 +92,16 @@ class Store:
 
         Raises:
             StoreDamaged: it is not.
+            StoreError: it cannot be asked, because the disk is full or the file may not be written.
         """
         try:
             with self._writing(), self._writer.connect() as connection:
                 answer = connection.execute(text("PRAGMA integrity_check(1)")).scalar()
-        except Exception as error:
+        except (OSError, DBAPIError) as error:
+            if _is_of_the_disk(error):
+                raise StoreError(
+                    "The agent's store cannot be written: is the disk full, or AGENT_DATA_DIR closed to this user?"
+                ) from error
             raise StoreDamaged("The agent's store is not a sound SQLite file; restore the last backup.") from error
         if answer != "ok":
             raise StoreDamaged("The agent's store failed SQLite's integrity check; restore the last backup.")
@@ -164,6 +177,12 @@ class Store:
             yield
 
 
+def _is_of_the_disk(error: OSError | DBAPIError) -> bool:
+    """Whether an error tells of the disk or of rights, and nothing about what is in the file."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return isinstance(error, OSError) or code & 0xFF in _DISK_CODES  # the lower byte is the kind of error
+
+
 @contextmanager
 def _flock(handle: IO[str]) -> Iterator[None]:
     fcntl.flock(handle, fcntl.LOCK_EX)
@@ -174,7 +193,8 @@ def _flock(handle: IO[str]) -> Iterator[None]:
 
 
 def _engine(path: Path, pragmas: tuple[str, ...], begin: str, **pool: int) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), **pool)
+    # Without `hide_parameters` the text of an error quotes the values of the row that could not be written.
+    engine = create_engine(URL.create("sqlite", database=str(path)), hide_parameters=True, **pool)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _: Any) -> None:

@@ -247,6 +247,20 @@ class TestLooking:
         assert run("review", "record", "unknown", "good", "--data-dir", site.data).code == 2
         assert run("review", "record", drawn[1], "fine", "--data-dir", site.data).code == 2
 
+    def test_a_fault_that_nobody_foresaw_is_told_without_its_text(
+        self, run: Any, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(store: object) -> None:
+            raise RuntimeError(SECRET_PATIENT)
+
+        monkeypatch.setattr("hospital_agent.store.overview.overview", fail)
+        done = run("status", "--data-dir", site.data)
+        assert (done.code, done.out) == (1, "")
+        assert '"error": "RuntimeError"' in done.err
+        assert "not foreseen" in done.err
+        assert SECRET_PATIENT not in done.err
+        assert "Traceback" not in done.err
+
     @pytest.mark.parametrize("command", ["status", "ledger", "outbox"])
     def test_a_folder_without_a_store_is_said_to_be_one(self, run: Any, command: str, tmp_path: Path) -> None:
         done = run(command, "--data-dir", tmp_path)

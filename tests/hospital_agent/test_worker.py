@@ -305,7 +305,7 @@ class TestInputs:
 
 
 class TestFullDisk:
-    def test_the_loop_goes_on_and_the_case_is_stored_when_there_is_room(
+    def test_the_loop_goes_on_and_cases_are_stored_when_there_is_room(
         self, site: Site, capsys: pytest.CaptureFixture[str]
     ) -> None:
         class Stop(threading.Event):
@@ -319,9 +319,10 @@ class TestFullDisk:
                     self.set()
                 return self.is_set()
 
-        site.drop("p1", 1)
+        for number in range(9):  # the first fit into pages that the store has
+            site.drop(f"p{number}", number)
         site.worker.run(Stop(), 1.0)
-        assert [row.outcome for row in rows(site)] == ["scored"]
+        assert [row.outcome for row in rows(site)] == ["scored"] * 9
         log = capsys.readouterr().err
         assert log.count("round_failed") >= 4
         assert '"error": "OperationalError"' in log

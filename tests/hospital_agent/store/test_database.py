@@ -7,9 +7,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from hospital_agent.errors import SecretChanged, StoreDamaged, StoreInUse
+from hospital_agent.errors import SecretChanged, StoreDamaged, StoreError, StoreInUse
 from hospital_agent.store.database import FILE_NAME, Store
 from hospital_agent.store.tables import Base, Fact
 
@@ -72,6 +72,21 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     path.write_bytes(bytes(content))
     with pytest.raises(StoreDamaged):
         Store.open(tmp_path)
+
+
+@pytest.mark.parametrize("obstacle", [FILE_NAME, f"{FILE_NAME}.lock"])
+def test_a_store_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path, obstacle: str) -> None:
+    (tmp_path / obstacle).mkdir()
+    with pytest.raises(StoreError, match="disk full") as caught:
+        Store.open(tmp_path)
+    assert type(caught.value) is StoreError
+
+
+def test_an_error_does_not_quote_what_could_not_be_written(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with pytest.raises(IntegrityError) as caught, store.write() as session:
+        session.add_all([Fact(name="x", value="4711"), Fact(name="x", value="4712")])
+    assert "471" not in str(caught.value)
 
 
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
