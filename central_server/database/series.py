@@ -111,8 +111,12 @@ def latest_window(session: Session, site_id: int) -> ReportRow | None:
     return latest_of_each_site(session, "window", site_id).get(site_id)
 
 
+_LATEST_FIRST = (ReportRow.window_index.desc(), ReportRow.revision.desc(), MetricRow.id.desc())
+"""By window and not by arrival: a late report of an older definition describes the past."""
+
+
 def metric_named(session: Session, site_id: int, metric: str) -> MetricRow:
-    """The quantity as the site described it last.
+    """The quantity as the site described it in its latest window.
 
     Raises:
         NotFound: the site never reported this quantity.
@@ -121,7 +125,7 @@ def metric_named(session: Session, site_id: int, metric: str) -> MetricRow:
         select(MetricRow)
         .join(ReportRow, ReportRow.id == MetricRow.report_row_id)
         .where(ReportRow.site_id == site_id, MetricRow.name == metric)
-        .order_by(MetricRow.id.desc())
+        .order_by(*_LATEST_FIRST)
         .limit(1)
     )
     row = session.scalar(query)
@@ -141,13 +145,15 @@ def metric_rows(session: Session, site_id: int, stratum: str, metric: str) -> di
 
 
 def metrics_of_site(session: Session, site_id: int) -> list[MetricRow]:
-    """Each quantity that the site has reported, as it described it last, by name."""
-    newest = (
-        select(func.max(MetricRow.id))
+    """Each quantity that the site has reported, as it described it in its latest window, by name."""
+    place = func.row_number().over(partition_by=MetricRow.name, order_by=_LATEST_FIRST).label("place")
+    placed = (
+        select(MetricRow.id, place)
         .join(ReportRow, ReportRow.id == MetricRow.report_row_id)
         .where(ReportRow.site_id == site_id)
-        .group_by(MetricRow.name)
+        .subquery()
     )
+    newest = select(placed.c.id).where(placed.c.place == 1)
     return list(session.scalars(select(MetricRow).where(MetricRow.id.in_(newest)).order_by(MetricRow.name)))
 
 

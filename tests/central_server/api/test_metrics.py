@@ -93,14 +93,20 @@ def test_late_reports_take_their_place_by_window_and_not_by_arrival(world: World
     assert [p.window.index for p in series(world, "north-clinic", "mean_entropy").points] == [0, 1, 2, 3]
 
 
-def test_another_version_of_a_quantity_is_never_put_into_one_series(world: World) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_another_version_of_a_quantity_is_never_put_into_one_series(world: World, late: bool) -> None:
+    """The version of the latest window is shown, also where a window of the older one arrives after it."""
     old, new = reports_of(SiteStory("north-clinic", windows=2))
     metrics = tuple(m.model_copy(update={"version": 2}) for m in new.metrics)
+    told = [old, new.model_copy(update={"metrics": metrics})]
     world.add_site("north-clinic")
-    world.take_in([old, new.model_copy(update={"metrics": metrics})])
+    world.take_in(reversed(told) if late else told)
     found = series(world, "north-clinic", "mean_entropy")
     assert found.metric.version == 2
     assert [point.answer for point in found.points] == ["missing", "ok"]
+    listed = world.get("/sites/north-clinic/metrics").json()
+    assert {info["version"] for info in listed} == {2}
+    assert [info["name"] for info in listed] == sorted(m.name for m in metrics)
 
 
 def test_after_a_return_to_an_older_model_its_baseline_is_in_force_again(world: World) -> None:
