@@ -29,7 +29,7 @@ from shared.report import AgentView, ReportReceipt
 CONNECT_S, ANSWER_S = 5.0, 20.0
 HICCUP_ATTEMPTS = 2
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 3600.0
-LONGEST_RETRY_AFTER_S = 86400.0
+LONGEST_RETRY_AFTER_S = outbox.LONGEST_WAIT.total_seconds()
 SKEW_TOLD_S = 60.0
 PERMANENT = frozenset({400, 404, 405, 409, 410, 411, 413, 414, 415, 422})
 

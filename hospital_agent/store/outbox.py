@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from hospital_agent.store import ledger
 from hospital_agent.store.tables import LedgerRow, OutboxRow
 from shared.clock import rfc3339
 from shared.report import SiteReport
+
+LONGEST_WAIT = timedelta(days=1)
+"""No report waits longer for its next try: a time further ahead was written while the clock was ahead."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,11 @@ def put(session: Session, report: SiteReport, now: datetime) -> None:
 
 
 def due(session: Session, now: datetime) -> Letter | None:
-    """The oldest report whose time to be tried has come."""
+    """The oldest report whose time to be tried has come, or lies so far ahead that the clock must have been wrong."""
     found = session.execute(
         select(OutboxRow, LedgerRow)
         .join(LedgerRow, LedgerRow.number == OutboxRow.ledger_number)
-        .where(OutboxRow.state == "waiting", OutboxRow.next_try_at <= now)
+        .where(OutboxRow.state == "waiting", _is_due(now))
         .order_by(OutboxRow.id)
         .limit(1)
     ).first()
@@ -67,7 +70,8 @@ def put_off(session: Session, letter: Letter, code: str, now: datetime, wait_s: 
     row.last_code = code
     later = now + timedelta(seconds=wait_s)
     for waiting in session.scalars(select(OutboxRow).where(OutboxRow.state == "waiting")):
-        waiting.next_try_at = max(waiting.next_try_at, later)
+        kept = waiting.next_try_at if waiting.next_try_at <= now + LONGEST_WAIT else now
+        waiting.next_try_at = max(kept, later)
 
 
 def park(session: Session, letter: Letter, code: str) -> None:
@@ -105,6 +109,10 @@ def listed(session: Session) -> list[dict[str, object]]:
         }
         for row in found
     ]
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return or_(OutboxRow.next_try_at <= now, OutboxRow.next_try_at > now + LONGEST_WAIT)
 
 
 def _row(session: Session, letter: Letter) -> OutboxRow:

@@ -75,6 +75,29 @@ def test_one_failure_puts_all_waiting_letters_off(store: Store) -> None:
     assert (later.report_id, later.attempts) == (letter.report_id, 1)
 
 
+def test_a_letter_that_a_wrong_clock_put_off_for_years_is_due_and_then_waits_as_others(store: Store) -> None:
+    ahead = NOW + timedelta(days=400)
+    letter = due(store, ahead)
+    assert letter is not None
+    with store.write() as session:
+        outbox.put_off(session, letter, "http_503", ahead, 60)
+    again = due(store)
+    assert again is not None
+    assert again.report_id == letter.report_id
+    with store.write() as session:
+        outbox.put_off(session, again, "http_503", NOW, 60)
+    assert due(store) is None
+    assert due(store, NOW + timedelta(seconds=60)) is not None
+
+
+def test_the_longest_wait_that_a_centre_may_ask_for_is_kept(store: Store) -> None:
+    letter = due(store)
+    assert letter is not None
+    with store.write() as session:
+        outbox.put_off(session, letter, "http_503", NOW, outbox.LONGEST_WAIT.total_seconds())
+    assert due(store) is None
+
+
 def test_a_parked_letter_lets_the_next_one_pass_and_can_be_sent_again(store: Store) -> None:
     letter = due(store)
     assert letter is not None
