@@ -65,7 +65,7 @@ def _person(actor: str) -> Component:
 
 def _silence(refresh_s: float, patience_s: float) -> Component:
     """Shown by `assets/answers.js` while the dashboard itself does not answer; it reads its two times from here."""
-    sentence = "It is tried again; until then the page keeps what it last showed."
+    sentence = "It is tried again; until then the page keeps what it last showed. If this lasts, reload the page."
     times: dict[str, Any] = {"data-patience-ms": int(patience_s * 1000), "data-pause-ms": int(refresh_s * 1000)}
     words = notice("critical", "The dashboard does not answer.", sentence, "unplugged")
     return html.Div(words, id="silence", hidden=True, className="silence no-print", **times)
