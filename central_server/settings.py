@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         behind_proxy: the port is reachable only by a proxy that ends TLS, or inside a private compose network.
         lead_name, lead_password: the one account for people; the password may be given as its argon2 hash.
         api_tokens: lines `name:token` or `name:token:write` for programs.
-        site_keys: lines `site:key`; sites named here are registered at start.
+        site_keys: lines `site:key`; at start sites named here are registered, and keys that left the list end.
         silent_after_s: no sign of life for so long makes a site silent.
         no_scans_after_s: alive but without a report for so long.
         reopen_within_s: a cause that returns so soon after its alert was resolved reopens that alert.
@@ -150,8 +150,10 @@ class Settings(BaseSettings):
         return parse_api_tokens(self.api_tokens.get_secret_value(), "CENTRAL_API_TOKENS") if self.api_tokens else ()
 
     def listed_site_keys(self) -> dict[str, str] | None:
-        """Key hashes of the sites in the secret file; None where no such list is given."""
-        return parse_site_keys(self.site_keys.get_secret_value(), "CENTRAL_SITE_KEYS") if self.site_keys else None
+        """Key hashes of the sites in the secret file, none of them where it is empty; None where no list is given."""
+        if self.site_keys is None:
+            return None
+        return parse_site_keys(self.site_keys.get_secret_value(), "CENTRAL_SITE_KEYS")
 
 
 def _secret_in(path: Path, setting: str) -> str:

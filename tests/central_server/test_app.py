@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -37,6 +38,18 @@ def test_sites_of_the_key_file_are_registered_at_the_start(sqlite_url: str) -> N
         assert world.client.get("/api/v1/agents/self", headers={"Authorization": f"Bearer {key}"}).status_code == 401
         listed = {site["site"]: site["state"] for site in world.get("/sites").json()["items"]}
         assert listed == {"south-clinic": "never_seen", "north-clinic": "warming_up"}
+
+
+def test_an_emptied_key_file_ends_the_keys_that_stood_in_it(sqlite_url: str, tmp_path: Path) -> None:
+    keys, key = tmp_path / "keys", new_key()
+    keys.write_text(f"north-clinic:{key}\n")
+    with running(sqlite_url, site_keys_file=keys) as world:
+        by_hand = world.add_site("south-clinic")
+    keys.write_text("")
+    with running(sqlite_url, site_keys_file=keys) as world:
+        for sent, status in ((key, 401), (by_hand, 200)):
+            headers = {"Authorization": f"Bearer {sent}"}
+            assert world.client.get("/api/v1/agents/self", headers=headers).status_code == status
 
 
 def test_logs_hold_names_and_numbers_and_neither_secrets_nor_paths_as_sent(
