@@ -1,7 +1,8 @@
 """Keys, tokens and passwords: made, parsed from secret files, refused when they are placeholders, and hashed.
 
 Site keys, API tokens and session tokens are 256 random bits. Nobody can guess through their hashes, so HMAC-SHA-256
-keyed by the purpose is enough and quick. The lead's password is chosen by a person and therefore goes through argon2.
+keyed by the purpose, and for sessions by the lead's secret, is enough and quick. The lead's password is chosen by a
+person and therefore goes through argon2, or scrypt where the same key must come out at every start.
 """
 
 import hashlib
@@ -103,7 +104,7 @@ def parse_api_tokens(text: str, setting: str) -> tuple[ApiToken, ...]:
 
 
 class LeadAccount:
-    """The one person who signs in: a name, and a password kept as its argon2 hash only.
+    """The one person who signs in: a name, and a password kept as slow hashes of it only.
 
     Args:
         name: as it will stand in the audit and on alerts.
@@ -114,6 +115,7 @@ class LeadAccount:
         self.name = name
         self._hasher = PasswordHasher()
         self._at_once = threading.Semaphore(HASHES_AT_ONCE)
+        self._session_key = hashlib.scrypt(secret.encode(), salt=f"segwatch/lead/{name}".encode(), n=2**14, r=8, p=1)
         self._hash = secret if secret.startswith("$argon2") else self._hasher.hash(secret)
 
     def admits(self, name: str, password: str) -> bool:
@@ -124,3 +126,11 @@ class LeadAccount:
         except (Argon2Error, InvalidHashError):
             return False
         return hmac.compare_digest(name.encode(), self.name.encode())
+
+    def session_hash(self, token: str) -> str:
+        """The form in which a session's token is stored.
+
+        Its key is made from the account's name and secret: where either is changed, no token that was given out
+        before is found again, and every older session is over.
+        """
+        return hmac.new(self._session_key, token.encode(), hashlib.sha256).hexdigest()

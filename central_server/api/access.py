@@ -68,7 +68,7 @@ def asker_of(centre: CentreNow, bearer: Annotated[Bearer, Depends(_person)]) -> 
         token = centre.tokens.get(key_hash("api", bearer.credentials))
         if token is not None:
             return Asker(f"api:{token.name}", token.may_write)
-        hashed = key_hash("session", bearer.credentials)
+        hashed = centre.lead.session_hash(bearer.credentials)
         with centre.database.read() as session:
             actor = people.actor_of_session(session, hashed, centre.clock())
         if actor is not None:

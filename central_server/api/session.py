@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Request, Response
 
 from central_server.api.access import CentreNow, Reader
 from central_server.api.answers import problems
-from central_server.credentials import key_hash, new_key
+from central_server.credentials import new_key
 from central_server.database import people
 from central_server.database.audit import record
 from central_server.errors import NotAllowed, NotSignedIn
@@ -31,7 +31,7 @@ def sign_in(request: Request, centre: CentreNow, given: Annotated[SignIn, Body(e
     token, actor = new_key(), centre.lead.name
     expires_at = now + timedelta(hours=centre.settings.session_hours)
     with centre.database.write() as session:
-        people.begin_session(session, key_hash("session", token), actor, now, expires_at)
+        people.begin_session(session, centre.lead.session_hash(token), actor, now, expires_at)
         record(session, now, actor, "signed_in", "session")
     return SessionToken(token=token, actor=actor, expires_at=expires_at)
 

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from central_server.database.tables import AuditRow, SessionRow
-from tests.central_world import PASSWORD, READING_TOKEN, WRITING_TOKEN, World
+from tests.central_world import PASSWORD, READING_TOKEN, WRITING_TOKEN, World, running
 
 READING = {"Authorization": f"Bearer {READING_TOKEN}"}
 WRITING = {"Authorization": f"Bearer {WRITING_TOKEN}"}
@@ -55,6 +56,23 @@ def test_a_session_ends_by_itself(world: World) -> None:
     assert world.client.get("/api/v1/sites", headers=token).status_code == 200
     world.clock.forward(hours=0.2)
     assert world.client.get("/api/v1/sites", headers=token).status_code == 401
+
+
+OTHER_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({}, 200), ({"lead_password": OTHER_HASH}, 401), ({"lead_password": PASSWORD}, 401), ({"lead_name": "new"}, 401)],
+)
+def test_a_session_ends_with_the_secret_that_began_it(sqlite_url: str, changes: dict[str, str], status: int) -> None:
+    """The server is started again: with the same secret sessions go on, with another one they are over."""
+    with running(sqlite_url) as world:
+        token = world.as_lead()
+    with running(sqlite_url, **changes) as world:
+        assert world.client.get("/api/v1/sites", headers=token).status_code == status
+        assert world.client.delete("/api/v1/session", headers=token).status_code == (204 if status == 200 else 401)
+        assert sign_in(world, changes.get("lead_name", "lead")).status_code == 201
 
 
 def test_failed_sign_ins_are_slowed_down_and_later_allowed_again(small_world: World) -> None:
