@@ -36,6 +36,8 @@ from shared.clock import Clock
 from shared.logs import logger
 
 MAX_ATTEMPTS = 3  # an input during whose analysis the program ended this often is given up
+READ_AGAIN_S = 3600.0  # an input that could not be read is tried again after this
+MOVE_AGAIN_S = 86400.0  # so is one that could not be moved, for which all of it is read again
 UNKNOWN_PATIENT = "unknown"  # all inputs that name no patient count as one, so that k is never reached by mistake
 
 Reached = Callable[[str], None]
@@ -70,8 +72,8 @@ class Worker:
         self._store, self._toolkit, self._pseudonyms = store, toolkit, pseudonyms
         self._inbox, self._filing, self._desk, self._sender = inbox, filing, desk, sender
         self._clock, self._steady, self._reached = clock, steady, reached
-        self._stuck: set[Path | tuple[Path, ...]] = set()  # inputs that can be neither read nor moved, until a restart
-        self._stalled_count: int | None = None
+        self._set_aside: dict[Path | tuple[Path, ...], float] = {}  # what cannot be read or moved, and until when
+        self._waiting_counts: dict[str, str] = {}
         self._last_begun = ("", 0)  # the last case that this run of the program has begun, and which try it was
 
     def begin(self) -> None:
@@ -98,27 +100,34 @@ class Worker:
         """One round; returns how many inputs were handled."""
         look = self._inbox.look(self._steady())
         waiting = [item.arrived_at for item in look.pending]
-        complete = [item for item in look.complete if item.source not in self._stuck]
+        complete = self._not_set_aside(look.complete)
         for handled, item in enumerate(complete):
             if stop is not None and stop.is_set():
                 return handled
             self._handle(item, before=min([item.arrived_at, *waiting]))
             self._speak()
-        self._tell_stalled(len(look.stalled))
+        self._tell_waiting(len(look.stalled))
         now = self._clock()
         self._desk.advance(min([now, *waiting]), now)
         self._reached("windows_closed")
         self._speak()
         return len(complete)
 
-    def _tell_stalled(self, count: int) -> None:
-        """Keep for `status`, and log, how many inputs wait for a person to complete or remove them."""
-        if count == self._stalled_count:
+    def _not_set_aside(self, complete: tuple[Item, ...]) -> list[Item]:
+        """What is to be handled now. An input that changes is set aside no longer, for then it is not complete."""
+        until, now_s = self._set_aside, self._steady()
+        self._set_aside = {i.source: until[i.source] for i in complete if until.get(i.source, now_s) > now_s}
+        return [item for item in complete if item.source not in self._set_aside]
+
+    def _tell_waiting(self, stalled: int) -> None:
+        """Keep for `status` how many inputs wait for a person to complete, open or remove them."""
+        counts = {"inbox_stalled": str(stalled), "inbox_set_aside": str(len(self._set_aside))}
+        if counts == self._waiting_counts:
             return
-        self._store.keep_facts({"inbox_stalled": str(count)})
-        if count:
-            log.warning("inputs_stalled", count=count)
-        self._stalled_count = count
+        self._store.keep_facts(counts)
+        if stalled and counts["inbox_stalled"] != self._waiting_counts.get("inbox_stalled"):
+            log.warning("inputs_stalled", count=stalled)
+        self._waiting_counts = counts
 
     def _speak(self) -> None:
         if self._sender is not None:
@@ -162,10 +171,12 @@ class Worker:
             if not unchanged(item):
                 log.warning("input_changed_meanwhile", case_id=arrival.case_id)
                 return
-            self._filing.put(item.paths, shelf, arrival.case_id)
+            moved = self._filing.put(item.paths, shelf, arrival.case_id)
         except OSError:
             log.exception("input_not_moved", case_id=arrival.case_id)
-            self._stuck.add(item.source)
+            moved = False
+        if not moved:
+            self._set_aside[item.source] = self._steady() + MOVE_AGAIN_S
 
     def _arrival(self, item: Item, now: datetime) -> Arrival | None:
         """The input under its pseudonyms; None where it has vanished meanwhile or may not be read."""
@@ -176,7 +187,7 @@ class Worker:
             return None
         except Exception:
             log.exception("input_unreadable")
-            self._stuck.add(item.source)
+            self._set_aside[item.source] = self._steady() + READ_AGAIN_S
             return None
         names = self._pseudonyms
         series, content = names.of("series", identity.series), names.of("content", identity.content)
@@ -210,7 +221,8 @@ class Worker:
         """The number of this try. A result that only could not be stored, on a full disk, makes no further try."""
         if self._last_begun[0] != arrival.case_id:
             with self._store.write() as session:
-                self._last_begun = arrival.case_id, cases.begin_attempt(session, arrival, self._clock())
+                attempt = cases.begin_attempt(session, arrival, self._clock())
+            self._last_begun = arrival.case_id, attempt
         self._reached("begun")
         return self._last_begun[1]
 

@@ -1,8 +1,8 @@
 """Where inputs go when they have been handled. A move that a crash interrupts is finished at the next start, if what
 lies there is still the very thing that was to be moved.
 
-An input that the agent may read and not take away stays where it is, and is told once in the log. It is not copied:
-it would be found again at the next look, and copied again, until the disk is full.
+An input that the agent may read and not take away stays where it is. It is not copied: it would be found again at the
+next look, and copied again, until the disk is full.
 """
 
 import errno
@@ -45,21 +45,23 @@ class Filing:
     def __init__(self, folder: Path, *, delete: bool = False) -> None:
         self._folder, self._delete = folder, delete
         self._journal = folder / JOURNAL
-        self._stuck: set[Path] = set()
 
-    def put(self, paths: Sequence[Path], shelf: Shelf, case_id: str) -> None:
-        """Move the paths of one input to a shelf; loose files of one series go into a folder of their own."""
+    def put(self, paths: Sequence[Path], shelf: Shelf, case_id: str) -> bool:
+        """Move the paths of one input to a shelf; loose files of one series go into a folder of their own.
+
+        Returns:
+            whether they could be moved; where not, all of them stay.
+        """
         if not all(_may_go(path) for path in paths):
-            if not self._stuck.issuperset(paths):
-                log.warning("input_cannot_be_moved", case_id=case_id)
-            self._stuck.update(paths)
-            return
+            log.warning("input_cannot_be_moved", case_id=case_id)
+            return False
         folder = self._folder / shelf / case_id if len(paths) > 1 else self._folder / shelf
         moves = [_Move(str(path), str(_free(folder / path.name)), _mark(path)) for path in paths]
         self._journal.write_text(json.dumps([asdict(move) for move in moves]))
         for move in moves:
             self._carry_out(move)
         self._journal.unlink()
+        return True
 
     def finish(self) -> None:
         """Finish the move that was under way when the program ended; what came to its place since then stays."""

@@ -16,7 +16,7 @@ def overview(store: Store) -> dict[str, Any]:
     with store.read() as session:
         facts = {fact.name: fact.value for fact in session.scalars(select(Fact))}
         return {
-            "inbox": {"stalled": int(facts.get("inbox_stalled", 0))},
+            "inbox": {name: int(facts.get(f"inbox_{name}", 0)) for name in ("stalled", "set_aside")},
             "cases": cases.outcome_counts(session),
             # One forward pass over a series each, those that a crash has cut off included.
             "analyses_begun": session.scalar(select(func.sum(Attempt.count))) or 0,

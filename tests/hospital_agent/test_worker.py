@@ -220,10 +220,10 @@ class TestInputs:
     ) -> None:
         put = Filing.put
 
-        def refuse(filing: Filing, paths: Sequence[Path], shelf: Shelf, case_id: str) -> None:
+        def refuse(filing: Filing, paths: Sequence[Path], shelf: Shelf, case_id: str) -> bool:
             if paths[0].name.startswith("p1"):
                 raise PermissionError
-            put(filing, paths, shelf, case_id)
+            return put(filing, paths, shelf, case_id)
 
         monkeypatch.setattr(Filing, "put", refuse)
         site.drop("p1", 1)
@@ -237,6 +237,59 @@ class TestInputs:
         site.settle()
         assert len(rows(site)) == 2
         assert list(site.inbox.iterdir()) == []
+
+    @pytest.mark.parametrize("moving", ["raises", "says_no"])
+    def test_what_cannot_be_moved_is_read_once_a_day(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, moving: str
+    ) -> None:
+        def refuse(*arguments: object) -> bool:
+            if moving == "raises":
+                raise PermissionError
+            return False
+
+        def counted(source: Path) -> Identity:
+            nonlocal read
+            read += 1
+            return identify(source)
+
+        monkeypatch.setattr(Filing, "put", refuse)
+        monkeypatch.setattr("hospital_agent.worker.identify", counted)
+        read = 0
+        site.drop("p1", 1)
+        site.settle()
+        for _ in range(3):
+            site.clock.pass_time(hours=7)
+            site.worker.round()
+        assert read == 1
+        assert overview(site.store)["inbox"] == {"stalled": 0, "set_aside": 1}
+        monkeypatch.undo()
+        site.clock.pass_time(hours=7)
+        site.worker.round()
+        assert list(site.inbox.iterdir()) == []
+        assert len(rows(site)) == 1
+        assert overview(site.store)["inbox"] == {"stalled": 0, "set_aside": 0}
+
+    @pytest.mark.parametrize("new_one", [False, True])
+    def test_what_could_not_be_read_is_looked_at_again_after_an_hour_or_when_it_changed(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, new_one: bool
+    ) -> None:
+        def refuse(source: Path) -> Identity:
+            raise PermissionError
+
+        monkeypatch.setattr("hospital_agent.worker.identify", refuse)
+        path = site.drop("p1", 1)
+        site.settle()
+        monkeypatch.undo()
+        site.settle()
+        assert rows(site) == []
+        if new_one:
+            path.unlink()
+            site.drop("p1", 1)
+            site.settle()
+        else:
+            site.clock.pass_time(hours=1)
+            site.worker.round()
+        assert [row.outcome for row in rows(site)] == ["scored"]
 
     @pytest.mark.parametrize("cut", [141, 152, 500])
     def test_a_damaged_file_is_refused_and_holds_up_no_other(self, site: Site, cut: int) -> None:
@@ -354,11 +407,11 @@ class TestWindows:
         for day in range(3):
             site.day(7, first=10 * day)
         assert [report.patient_count for report in site.central.reports()] == [7, 7, 7]
-        assert overview(site.store)["inbox"] == {"stalled": 1}
+        assert overview(site.store)["inbox"] == {"stalled": 1, "set_aside": 0}
         assert capsys.readouterr().err.count("inputs_stalled") == 1
         (site.inbox / leftover).unlink()
         site.worker.round()
-        assert overview(site.store)["inbox"] == {"stalled": 0}
+        assert overview(site.store)["inbox"] == {"stalled": 0, "set_aside": 0}
 
     def test_a_quality_model_that_fails_does_not_read_as_nothing_flagged(self, tmp_path: Path) -> None:
         class Broken(HuQuality):

@@ -68,24 +68,19 @@ def test_a_folder_of_our_own_that_is_closed_for_writing_is_moved_all_the_same(in
 
 @pytest.mark.usefixtures("other_file_system")
 @pytest.mark.parametrize("delete", [False, True])
-def test_an_input_that_cannot_be_taken_away_stays_and_is_not_copied_again_and_again(
-    inbox: Path, delete: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_input_that_cannot_be_taken_away_stays_and_is_not_copied(inbox: Path, delete: bool) -> None:
     series = _series(inbox)
     inbox.chmod(0o555)
-    filing = Filing(inbox.parent / "data", delete=delete)
-    for _ in range(3):
-        filing.put([series], "done", "0" * 32)
+    assert not Filing(inbox.parent / "data", delete=delete).put([series], "done", "0" * 32)
     assert (series / "deep" / "0.dcm").read_text() == "0"
     assert list((inbox.parent / "data").iterdir()) == []
-    assert capsys.readouterr().err.count("input_cannot_be_moved") == 1
 
 
 def test_a_folder_of_another_user_stays(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     series = _series(inbox)
     (series / "deep").chmod(0o555)
     monkeypatch.setattr(Path, "chmod", _not_the_owner)
-    Filing(inbox.parent / "data").put([series], "done", "0" * 32)
+    assert not Filing(inbox.parent / "data").put([series], "done", "0" * 32)
     assert (series / "deep" / "0.dcm").exists()
 
 
