@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 class Policy:
     """The deployment's choices, as `Settings` explains them.
 
-    A server that gave no sign of life itself for `deaf_after` was not listening, and no site's silence counts.
+    `no_scans_after` is longer than the eight days for which a site's window waits for k patients by default: a small
+    site sends a report, if only a suppressed one, before it is asked about. A server that gave no sign of life itself
+    for `deaf_after` was not listening, and no site's silence counts.
     """
 
     silent_after: timedelta = timedelta(hours=1)
-    no_scans_after: timedelta = timedelta(days=3)
+    no_scans_after: timedelta = timedelta(days=9)
     reopen_within: timedelta = timedelta(hours=1)
     suitability_fraction: float = 0.1
     minimum_agent_version: str = "0.1.0"

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         api_tokens: lines `name:token` or `name:token:write` for programs.
         site_keys: lines `site:key`; at start sites named here are registered, and keys that left the list end.
         silent_after_s: no sign of life for so long makes a site silent.
-        no_scans_after_s: alive but without a report for so long.
+        no_scans_after_s: alive but without a report for so long; longer than a site's window waits for k patients.
         reopen_within_s: a cause that returns so soon after its alert was resolved reopens that alert.
         suitability_fraction: share of baseline cases outside the model reference from which a site counts as far.
         minimum_agent_version: agents before it are shown as outdated.
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     failed_sign_ins_per_minute: int = Field(default=10, ge=1)
     max_report_bytes: int = Field(default=1024 * 1024, ge=1024)
     silent_after_s: float = Field(default=3600, gt=0)
-    no_scans_after_s: float = Field(default=3 * 86400, gt=0)
+    no_scans_after_s: float = Field(default=9 * 86400, gt=0)
     reopen_within_s: float = Field(default=3600, ge=0)
     suitability_fraction: float = Field(default=0.1, gt=0, lt=1)
     minimum_agent_version: str = Field(default="0.1.0", pattern=r"^\d+(\.\d+){0,2}$")

@@ -63,7 +63,7 @@ def standing(facts: SiteFacts, listening: Listening | None, policy: Policy, now:
 
 
 def _reachability(facts: SiteFacts, listening: Listening | None, policy: Policy, now: datetime) -> Standing | None:
-    """Whether the site can be heard, is new enough, and gets scans."""
+    """Whether the site can be heard, is new enough, and sends reports."""
     seen, site = facts.site.last_seen_at, facts.site
     if seen is None:
         return Standing("never_seen", 30, "Waiting for the site's first sign of life: start its agent with its key.")
@@ -77,7 +77,8 @@ def _reachability(facts: SiteFacts, listening: Listening | None, policy: Policy,
     since = facts.last_report_at or site.registered_at
     if now - since >= policy.no_scans_after:
         what = "has sent no report" + (f" since {_told(since)}" if facts.last_report_at else " yet")
-        return Standing("no_scans", 50, f"The agent is alive but {what}: ask whether scans reach its inbox.")
+        why = "ask whether scans reach its inbox, or come from too few patients"
+        return Standing("no_scans", 50, f"The agent is alive but {what}: {why}.")
     return None
 
 

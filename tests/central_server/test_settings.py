@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from central_server.policy import Policy
 from central_server.settings import Settings, load_settings
 from shared.errors import SettingsError
 
@@ -22,6 +23,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_by_default_it_listens_on_loopback_only() -> None:
     assert load_settings().host == "127.0.0.1"
+
+
+def test_by_default_the_policy_is_the_one_that_stands_in_the_code() -> None:
+    assert load_settings().policy() == Policy()
 
 
 def test_a_missing_password_is_named() -> None:

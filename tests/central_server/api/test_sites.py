@@ -98,10 +98,10 @@ def test_an_older_agent_is_shown_as_outdated(world: World) -> None:
 
 def test_alive_without_reports_is_told_apart_from_silent(world: World) -> None:
     world.tell(SiteStory("north-clinic", windows=1))
-    world.clock.forward(days=4)
+    world.clock.forward(days=10)
     world.client.get("/api/v1/agents/self", headers=world.as_site("north-clinic"))
     assert overview(world)["north-clinic"].state == "no_scans"
     world.clock.forward(hours=2)
     seen = overview(world)["north-clinic"]
     assert seen.state == "silent"
-    assert seen.action.startswith("Call the site: no sign of life since 2026-10-19 12:00 UTC")
+    assert seen.action.startswith("Call the site: no sign of life since 2026-10-25 12:00 UTC")

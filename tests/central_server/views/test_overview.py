@@ -57,7 +57,7 @@ CASES: dict[str, dict[str, Any]] = {
     "silent": {"seen": NOW - timedelta(hours=2), "alerts": (alert("site_silent", "warning"),)},
     "never_seen": {"seen": None, "window": None, "baseline": None, "arrived": None},
     "outdated": {"window": report(versions={**VERSIONS, "agent": "0.0.9"})},
-    "no_scans": {"arrived": report(received_at=NOW - timedelta(days=4))},
+    "no_scans": {"arrived": report(received_at=NOW - timedelta(days=10))},
     "acknowledged": {"alerts": (alert(state="acknowledged", owner="Dr Lead"),)},
     "suppressed": {"window": report(status="suppressed")},
     "warming_up": {"window": report(baseline_version=None), "baseline": None},
@@ -84,6 +84,18 @@ def test_the_order_of_urgency() -> None:
 def test_each_condition_has_its_state(case: str, state: str) -> None:
     assert stand(**CASES[case]).state == state
     assert stand(**CASES[case]).action
+
+
+def test_a_small_site_whose_window_waited_for_patients_is_not_asked_for_scans() -> None:
+    """By default a site's window of a day waits up to eight days for k patients."""
+    waited = report(received_at=NOW - timedelta(days=8, hours=12))
+    assert stand(arrived=waited).state == "ok"
+
+
+def test_no_report_is_not_taken_for_no_scans() -> None:
+    action = stand(**CASES["no_scans"]).action
+    assert "has sent no report since 2026-10-05 12:00 UTC" in action
+    assert "too few patients" in action
 
 
 def test_a_firing_alarm_comes_before_silence() -> None:
