@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -78,6 +80,7 @@ def build_worker(
     toolkit: Toolkit | None = None,
     central: Central | None = None,
     clock: Clock = utc_now,
+    steady: Callable[[], float] = time.monotonic,
     reached: Reached = lambda point: None,  # noqa: ARG005
 ) -> Worker:
     """The agent of a site.
@@ -103,8 +106,9 @@ def build_worker(
         pseudonyms=pseudonyms,
         inbox=Inbox(settings.inbox, settings.quiet_period_s),
         filing=Filing(settings.data_dir, delete=settings.after == "delete"),
-        desk=Desk(store, plan, lambda case_id: pseudonyms.fraction("tie", case_id)),
+        desk=Desk(store, plan, lambda case_id: pseudonyms.fraction("tie", case_id), steady),
         sender=sender,
         clock=clock,
+        steady=steady,
         reached=reached,
     )

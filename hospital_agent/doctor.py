@@ -10,10 +10,10 @@ from hospital_agent.assembly import site_pseudonyms
 from hospital_agent.errors import DeliveryError
 from hospital_agent.reporting.sender import SKEW_TOLD_S, Central
 from hospital_agent.settings import Settings, load_settings
-from hospital_agent.store import ledger
+from hospital_agent.store import ledger, windows
 from hospital_agent.store.database import FILE_NAME, Store
 from hospital_agent.toolkit import build_toolkit
-from shared.clock import utc_now
+from shared.clock import rfc3339, utc_now
 from shared.errors import MonitoringError, SettingsError
 
 LEAST_FREE_GB = 5.0
@@ -74,6 +74,12 @@ def _store(folder: Path) -> str:
         store.check()
         store.check_secret(site_pseudonyms(folder).check_value())
         with store.read() as session:
+            window = windows.open_window(session)
+            if window is not None and window.start_at > utc_now():
+                raise SettingsError(
+                    f"the open window begins at {rfc3339(window.start_at)}: the clock was ahead, or is behind. "
+                    "Nothing is reported before then; mend the clock, or restore a backup from before."
+                )
             return f"is sound; the ledger verifies with {ledger.verify(session).count} rows"
     finally:
         store.close()

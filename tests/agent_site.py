@@ -202,9 +202,9 @@ class Site:
             toolkit=self.toolkit,
             central=self.central.client(),
             clock=self.clock,
+            steady=lambda: self.clock.steady_s,
             reached=lambda point: self.reached(point),  # noqa: PLW0108 - a test may exchange it later
         )
-        self.worker._steady = lambda: self.clock.steady_s
         self.worker.begin()
         return self.worker
 

@@ -8,6 +8,7 @@ Every change is one transaction, so that a crash leaves either all of it or noth
               have come, and the next window opens
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -23,6 +24,7 @@ from hospital_agent.reporting.calendar import Verdict
 from hospital_agent.reporting.detectors import DetectorBank, Page
 from hospital_agent.reporting.privacy import Policy
 from hospital_agent.reporting.releases import Plan, Releases
+from hospital_agent.reporting.wall_clock import Comparison, WallClock
 from hospital_agent.store import cases, outbox, windows
 from hospital_agent.store.cases import Arrival, Finding
 from hospital_agent.store.database import Store
@@ -39,10 +41,18 @@ class Desk:
 
     Args:
         tie_break: a number in (0, 1) for each case id, always the same.
+        steady: a clock in seconds that never jumps.
     """
 
-    def __init__(self, store: Store, plan: Plan, tie_break: Callable[[str], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        tie_break: Callable[[str], float],
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store, self._plan, self._tie_break = store, plan, tie_break
+        self._wall_clock = WallClock(steady, self._compared_clocks)
         self._releases = Releases(plan)
         self._bank: DetectorBank | None = None
         self._bank_is_current = False
@@ -61,9 +71,8 @@ class Desk:
                 first = calendar.first_start(now, self._plan.calendar.length_s)
                 windows.start(session, 0, first, self._plan.model)
             elif windows.model_of(window) != self._plan.model:
-                last = cases.last_received(session, window.index) or window.start_at
                 verdict: Verdict = "unreported" if self._plan.policy is None else "suppressed"
-                self._close(session, window, max(now, last) + timedelta(seconds=1), verdict, now)
+                self._close(session, window, max(now, window.start_at) + timedelta(seconds=1), verdict, now)
 
     def take(self, arrival: Arrival, finding: Finding, now: datetime) -> list[Page]:
         """Store what became of an arrival, and feed it to the detectors if it counts; returns who pages."""
@@ -75,7 +84,9 @@ class Desk:
             return self._feed(session, row, window, now) if row.counted else []
 
     def advance(self, to: datetime, now: datetime) -> int:
-        """Close every window that is due at `to`; returns how many were."""
+        """Close every window that is due at `to`; returns how many were. None is while the clock is not believed."""
+        if not self._wall_clock.believed(now):
+            return 0
         if self._never_before is not None and to < self._never_before:
             return 0
         closed = 0
@@ -100,6 +111,10 @@ class Desk:
             bank.feed_told(report.events, window.start_at)
             return with_detectors(report, self._told(session, window, baseline, bank))
 
+    def _compared_clocks(self) -> Comparison | None:
+        at, skew_s = self._store.fact("last_sign_of_life_at"), self._store.fact("clock_skew_s")
+        return None if at is None or skew_s is None else Comparison(datetime.fromisoformat(at), float(skew_s))
+
     @contextmanager
     def _changing(self) -> Iterator[Session]:
         """A transaction; where it fails, the detectors in memory are read again from what is stored."""
@@ -122,7 +137,7 @@ class Desk:
     def _close_if_due(self, to: datetime, now: datetime) -> bool:
         with self._changing() as session:
             window = opened(session)
-            last = cases.last_received(session, window.index)
+            last = cases.last_received(session, window.index, now)
             patients = cases.patient_count(session, [window.index])
             due = calendar.closing(self._plan.calendar, window.start_at, last, patients, to)
             if due is not None:

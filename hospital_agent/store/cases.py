@@ -146,12 +146,17 @@ def patient_count(session: Session, windows: Sequence[int]) -> int:
     return session.scalar(distinct) or 0
 
 
-def last_received(session: Session, window: int) -> datetime | None:
-    """When the last input of a window arrived, or None."""
-    found = session.scalar(
-        select(CaseRow.received_at).where(CaseRow.window_index == window).order_by(CaseRow.received_at.desc()).limit(1)
+def last_received(session: Session, window: int, now: datetime) -> datetime | None:
+    """When the last input of a window arrived, or None.
+
+    What came while the clock was ahead of what it says now does not count: it would keep the window open until then.
+    """
+    return session.scalar(
+        select(CaseRow.received_at)
+        .where(CaseRow.window_index == window, CaseRow.received_at <= now)
+        .order_by(CaseRow.received_at.desc())
+        .limit(1)
     )
-    return found
 
 
 def last_id(session: Session) -> int:

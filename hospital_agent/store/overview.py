@@ -1,5 +1,6 @@
 """Where an agent stands, for people and health checks; no value of a case is in it."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -8,10 +9,10 @@ from sqlalchemy.orm import Session
 from hospital_agent.store import cases, outbox, windows
 from hospital_agent.store.database import Store
 from hospital_agent.store.tables import Attempt, Fact, LedgerRow, PageRow, WindowRow
-from shared.clock import rfc3339
+from shared.clock import Clock, rfc3339, utc_now
 
 
-def overview(store: Store) -> dict[str, Any]:
+def overview(store: Store, clock: Clock = utc_now) -> dict[str, Any]:
     """Counts and states of everything that the agent keeps."""
     with store.read() as session:
         facts = {fact.name: fact.value for fact in session.scalars(select(Fact))}
@@ -20,7 +21,7 @@ def overview(store: Store) -> dict[str, Any]:
             "cases": cases.outcome_counts(session),
             # One forward pass over a series each, those that a crash has cut off included.
             "analyses_begun": session.scalar(select(func.sum(Attempt.count))) or 0,
-            "window": _window(session),
+            "window": _window(session, clock()),
             "baseline": _baseline(session),
             "pages": session.scalar(select(func.count()).select_from(PageRow)) or 0,
             "outbox": outbox.counts(session),
@@ -32,7 +33,7 @@ def overview(store: Store) -> dict[str, Any]:
 _TOLD = ("clock_skew_s", "last_sign_of_life_at", "sign_of_life_failure")
 
 
-def _window(session: Session) -> dict[str, Any] | None:
+def _window(session: Session, now: datetime) -> dict[str, Any] | None:
     window = windows.open_window(session)
     if window is None:
         return None
@@ -40,6 +41,7 @@ def _window(session: Session) -> dict[str, Any] | None:
     return {
         "index": window.index,
         "start_at": rfc3339(window.start_at),
+        "starts_in_the_future": window.start_at > now,  # the clock was ahead once: nothing is told before then
         "patients": cases.patient_count(session, [window.index]),
         "model_version": window.model_version,
         "closed": {str(state): int(count) for state, count in closed if state != "open"},

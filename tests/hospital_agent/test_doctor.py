@@ -1,11 +1,14 @@
 """The doctor says what is wrong before the agent is started, one sentence each."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from hospital_agent.doctor import Check, examine
+from hospital_agent.store import windows
+from hospital_agent.store.database import Store
 from tests.agent_site import KEY, SmallCentral, TestClock
 from tests.model_folder import write_model
 
@@ -65,6 +68,14 @@ def test_a_key_of_another_site(environment: pytest.MonkeyPatch) -> None:
 
 def test_clocks_that_are_apart(environment: pytest.MonkeyPatch) -> None:
     assert "apart" in problems(SmallCentral(TestClock()))["centre"]
+
+
+def test_a_window_that_begins_in_the_future(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "data")
+    with store.write() as session:
+        windows.start(session, 0, datetime(2931, 1, 1, tzinfo=UTC), windows.ModelKey("bundled", "1", "b" * 64))
+    store.close()
+    assert "2931-01-01" in problems()["store"]
 
 
 def test_a_damaged_store_and_a_wrong_model(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
