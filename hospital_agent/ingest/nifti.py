@@ -25,7 +25,8 @@ NIFTI_SUFFIXES = (".nii", ".nii.gz")
 nib: Any = nibabel  # declares types and gives few
 
 _DAMAGE = (
-    nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, OSError, EOFError, ValueError, zlib.error,
+    nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError,
+    OSError, EOFError, ValueError, OverflowError, zlib.error,
 )  # fmt: skip
 
 MASK_COMPRESSION = 1  # masks compress well at any level, and the highest costs seconds

@@ -1,6 +1,7 @@
 """Reading series and NIfTI files: what comes out right, and every refusal by its name."""
 
 import math
+import struct
 import zlib
 from pathlib import Path
 
@@ -372,7 +373,11 @@ class TestNifti:
         cut_short(write_nifti(tmp_path / name, chest_values()), keep)
         refusal(tmp_path / name, errors.UnreadableNifti)
 
-    @pytest.mark.parametrize(("at", "value"), [(70, b"\x07\x00"), (108, b"\x00\x00\x80\x3f")], ids=["type", "offset"])
+    @pytest.mark.parametrize(
+        ("at", "value"),
+        [(70, struct.pack("<h", 7)), (108, struct.pack("<f", 1.0)), (108, struct.pack("<f", 1e30))],
+        ids=["type", "offset_inside_the_header", "offset_beyond_everything"],
+    )
     def test_a_header_that_cannot_be(self, tmp_path: Path, at: int, value: bytes) -> None:
         path = write_nifti(tmp_path / "v.nii", chest_values())
         content = bytearray(path.read_bytes())
