@@ -12,7 +12,7 @@
     │   ├── the values:   NonHounsfieldValues · NotFiniteValues
     │   └── the mask:     MaskGeometryMismatch · NotAMask
     ├── CaseFailed               an accepted input could not be analysed; carries `stage` and `reason`
-    ├── StoreError
+    ├── StoreError               the database cannot be written: disk full, or no right to
     │   ├── StoreDamaged         the database fails its integrity check
     │   ├── StoreInUse           another agent holds the store
     │   ├── SecretChanged        the site secret is not the one with which the pseudonyms were made
@@ -217,7 +217,7 @@ class CaseFailed(MonitoringError):
 
 
 class StoreError(MonitoringError):
-    """Base of what goes wrong in the local store."""
+    """The local store cannot be written, for a reason outside of it; base of what goes wrong in it."""
 
 
 class StoreDamaged(StoreError):
