@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hospital_agent.assembly import site_pseudonyms
+from hospital_agent.assembly import check_site, plan_of, site_pseudonyms
 from hospital_agent.errors import DeliveryError
 from hospital_agent.reporting.sender import SKEW_TOLD_S, Central
 from hospital_agent.settings import Settings, load_settings
@@ -38,7 +38,7 @@ def examine(central: Callable[[Settings], Central] | None = None) -> list[Check]
     looks: list[tuple[str, Callable[[], str]]] = [
         ("inbox", lambda: _folder(settings.inbox)),
         ("data folder", lambda: _data_folder(settings.data_dir)),
-        ("store", lambda: _store(settings.data_dir)),
+        ("store", lambda: _store(settings)),
         ("model", lambda: _model(settings)),
         ("privacy rule", lambda: _policy(settings)),
         ("centre", lambda: _centre(settings, central or _central)),
@@ -66,13 +66,15 @@ def _data_folder(folder: Path) -> str:
     return f"can be written, {free:.0f} GB free"
 
 
-def _store(folder: Path) -> str:
+def _store(settings: Settings) -> str:
+    folder = settings.data_dir
     if not (folder / FILE_NAME).exists():
         return "will be made at the first start"
     store = Store(folder)
     try:
         store.check()
         store.check_secret(site_pseudonyms(folder).check_value())
+        check_site(store, settings.site)
         with store.read() as session:
             window = windows.open_window(session)
             if window is not None and window.start_at > utc_now():
@@ -87,6 +89,7 @@ def _store(folder: Path) -> str:
 
 def _model(settings: Settings) -> str:
     toolkit = build_toolkit(settings.model_dir, device=settings.device, lungs=settings.lungs)
+    plan_of(settings, toolkit)
     return f"version {toolkit.model_version}, {len(toolkit.monitored)} quantities are watched"
 
 

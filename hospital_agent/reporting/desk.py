@@ -104,7 +104,7 @@ class Desk:
                 return None
             end = max(now, window.start_at + timedelta(seconds=1))
             report = self._releases.of_window(session, self._plan.policy, window, end, now)
-            baseline = windows.baseline_of(session, self._plan.model.hash)
+            baseline = windows.baseline_of(session, self._plan.model)
             bank = deepcopy(self._current_bank(session, baseline))
             if bank is None or baseline is None:
                 return report
@@ -126,7 +126,7 @@ class Desk:
             raise
 
     def _feed(self, session: Session, row: CaseRow, window: WindowRow, now: datetime) -> list[Page]:
-        baseline = windows.baseline_of(session, self._plan.model.hash)
+        baseline = windows.baseline_of(session, self._plan.model)
         bank = self._current_bank(session, baseline, before=row.id)
         if bank is None or baseline is None:
             return []
@@ -165,7 +165,7 @@ class Desk:
     ) -> SiteReport:
         """The report of a window, and what it tells of events fed to the detectors that it tells of."""
         report = self._releases.of_window(session, policy, window, end, now)
-        baseline = windows.baseline_of(session, self._plan.model.hash)
+        baseline = windows.baseline_of(session, self._plan.model)
         bank = self._current_bank(session, baseline)
         if bank is None or baseline is None:
             return report
@@ -182,7 +182,7 @@ class Desk:
 
     def _settle_detectors(self, session: Session) -> None:
         """Store the detectors as they stand at a window's close; only later cases are fed again after a restart."""
-        baseline = windows.baseline_of(session, self._plan.model.hash)
+        baseline = windows.baseline_of(session, self._plan.model)
         bank = self._current_bank(session, baseline)
         if bank is None or baseline is None:
             return
@@ -229,9 +229,9 @@ class Desk:
 
     def _freeze_if_enough(self, session: Session, policy: Policy, now: datetime) -> None:
         """Freeze the site baseline from released windows once enough distinct patients are in them."""
-        if windows.baseline_of(session, self._plan.model.hash) is not None:
+        if windows.baseline_of(session, self._plan.model) is not None:
             return
-        members = windows.warm_up(session, self._plan.model.hash)
+        members = windows.warm_up(session, self._plan.model)
         indices = [window.index for window in members]
         patients = cases.patient_count(session, indices)
         if patients < self._plan.baseline_patients:

@@ -31,8 +31,8 @@ class Plan:
         policy: the privacy rule; None releases nothing.
         baseline_patients: distinct patients in released windows that make the baseline.
         log_threshold: the detectors' alarm line.
-        model: what makes the masks.
-        agent_version, quality_version: of the program and the quality model.
+        model: what makes the masks and the numbers.
+        versions: of everything that makes a report.
         quantities, events: what is summarised.
         flag_quality: how well the flag finds failures, where it was measured.
     """
@@ -43,8 +43,7 @@ class Plan:
     baseline_patients: int
     log_threshold: float
     model: ModelKey
-    agent_version: str
-    quality_version: str
+    versions: Versions
     quantities: tuple[Quantity, ...]
     events: tuple[Event, ...]
     flag_quality: FlagQuality | None = None
@@ -106,21 +105,15 @@ class Releases:
 
     def _heading(self, session: Session, policy: Policy, window: WindowRow, end: datetime, now: datetime) -> Heading:
         plan = self._plan
-        baseline = windows.baseline_of(session, window.model_hash)
+        baseline = windows.baseline_of(session, windows.model_of(window))
         versions = self._versions(window, None if baseline is None else baseline.version)
         span = Window(index=window.index, start_at=window.start_at, end_at=end)
         return Heading(plan.site, "window", span, versions, policy, now, plan.quantities, plan.events)
 
     def _versions(self, window: WindowRow, baseline: int | None) -> Versions:
-        return Versions(
-            agent=self._plan.agent_version,
-            backend=window.backend,
-            model=window.model_version,
-            model_hash=window.model_hash,
-            quality_model=self._plan.quality_version,
-            baseline=baseline,
-            edges=EDGES_VERSION,
-        )
+        """The window's own model: an earlier one may have left it open."""
+        made_by = {"backend": window.backend, "model": window.model_version, "model_hash": window.model_hash}
+        return self._plan.versions.model_copy(update={**made_by, "baseline": baseline})
 
 
 def _tells(report: SiteReport, quantity: Quantity) -> bool:

@@ -130,10 +130,12 @@ def stream(session: Session, baseline: BaselineRow) -> list[CaseRow]:
     return list(
         session.scalars(
             select(CaseRow)
+            .join(WindowRow, WindowRow.index == CaseRow.window_index)
             .where(
                 CaseRow.counted,
-                CaseRow.model_hash == baseline.model_hash,
-                CaseRow.window_index > baseline.last_window,
+                WindowRow.model_hash == baseline.model_hash,
+                WindowRow.measures == baseline.measures,
+                WindowRow.index > baseline.last_window,
             )
             .order_by(CaseRow.id)
         )

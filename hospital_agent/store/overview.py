@@ -50,10 +50,10 @@ def _window(session: Session, now: datetime) -> dict[str, Any] | None:
 
 def _baseline(session: Session) -> dict[str, Any]:
     window = windows.open_window(session)
-    model = "" if window is None else window.model_hash
-    frozen = windows.baseline_of(session, model)
+    model = None if window is None else windows.model_of(window)
+    frozen = None if model is None else windows.baseline_of(session, model)
     if frozen is None:
-        waiting = [row.index for row in windows.warm_up(session, model)]
+        waiting = [] if model is None else [row.index for row in windows.warm_up(session, model)]
         return {"state": "warming_up", "patients": cases.patient_count(session, waiting)}
     return {
         "state": "frozen",

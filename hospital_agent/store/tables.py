@@ -14,6 +14,8 @@ from sqlalchemy.types import TypeDecorator
 
 PSEUDONYM = String(32)
 SHA256 = String(64)
+MEASURES_LENGTH = 16
+MEASURES = String(MEASURES_LENGTH)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -106,6 +108,7 @@ class WindowRow(Base):
     backend: Mapped[str] = mapped_column(String(64))
     model_version: Mapped[str] = mapped_column(String(64))
     model_hash: Mapped[str] = mapped_column(SHA256)
+    measures: Mapped[str] = mapped_column(MEASURES, server_default="")
     baseline_version: Mapped[int | None] = mapped_column(
         ForeignKey("baselines.version")
     )  # the baseline it became part of
@@ -123,6 +126,7 @@ class BaselineRow(Base):
     last_window: Mapped[int] = mapped_column(Integer)
     model_version: Mapped[str] = mapped_column(String(64))
     model_hash: Mapped[str] = mapped_column(SHA256)
+    measures: Mapped[str] = mapped_column(MEASURES, server_default="")
     patient_count: Mapped[int] = mapped_column(Integer)
     case_count: Mapped[int] = mapped_column(Integer)
     last_case: Mapped[int] = mapped_column(Integer)  # detectors were fed up to this case, see `detectors.state`

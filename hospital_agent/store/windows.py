@@ -12,11 +12,17 @@ from hospital_agent.store.tables import BaselineRow, WindowRow
 
 @dataclass(frozen=True)
 class ModelKey:
-    """What made the numbers; numbers of two keys are never put together."""
+    """What made the numbers; numbers of two keys are never put together.
+
+    Args:
+        backend, version, hash: what makes the masks.
+        measures: a short hash of the quantities with their versions, and of what they are measured with.
+    """
 
     backend: str
     version: str
     hash: str
+    measures: str = ""
 
 
 def open_window(session: Session) -> WindowRow | None:
@@ -33,6 +39,7 @@ def start(session: Session, index: int, start_at: datetime, model: ModelKey) -> 
         backend=model.backend,
         model_version=model.version,
         model_hash=model.hash,
+        measures=model.measures,
     )
     session.add(row)
     session.flush()
@@ -41,23 +48,27 @@ def start(session: Session, index: int, start_at: datetime, model: ModelKey) -> 
 
 def model_of(window: WindowRow) -> ModelKey:
     """The model whose numbers a window holds."""
-    return ModelKey(window.backend, window.model_version, window.model_hash)
+    return ModelKey(window.backend, window.model_version, window.model_hash, window.measures)
 
 
-def baseline_of(session: Session, model_hash: str) -> BaselineRow | None:
+def baseline_of(session: Session, model: ModelKey) -> BaselineRow | None:
     """The frozen baseline in force for a model: its newest."""
     return session.scalar(
-        select(BaselineRow).where(BaselineRow.model_hash == model_hash).order_by(BaselineRow.version.desc()).limit(1)
+        select(BaselineRow)
+        .where(BaselineRow.model_hash == model.hash, BaselineRow.measures == model.measures)
+        .order_by(BaselineRow.version.desc())
+        .limit(1)
     )
 
 
-def warm_up(session: Session, model_hash: str) -> list[WindowRow]:
+def warm_up(session: Session, model: ModelKey) -> list[WindowRow]:
     """The released windows of a model that belong to no baseline, in order: what its first baseline is made of."""
     return list(
         session.scalars(
             select(WindowRow)
             .where(
-                WindowRow.model_hash == model_hash,
+                WindowRow.model_hash == model.hash,
+                WindowRow.measures == model.measures,
                 WindowRow.state == "released",
                 WindowRow.baseline_version.is_(None),
             )
@@ -72,6 +83,7 @@ def released_after(session: Session, baseline: BaselineRow) -> list[int]:
         session.scalars(
             select(WindowRow.index).where(
                 WindowRow.model_hash == baseline.model_hash,
+                WindowRow.measures == baseline.measures,
                 WindowRow.state == "released",
                 WindowRow.index > baseline.last_window,
             )
@@ -108,6 +120,7 @@ def freeze(
         last_window=last.index,
         model_version=last.model_version,
         model_hash=last.model_hash,
+        measures=last.measures,
         patient_count=patient_count,
         case_count=case_count,
         last_case=last_case,
