@@ -69,7 +69,7 @@ def until_alert(story: Story) -> list[AlertView]:
             break
     story.drain()
     # The last cases travel with the next report; a window closes after seconds here.
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not story.change_alerts() and time.monotonic() < deadline:
         time.sleep(1)
     return story.change_alerts()
@@ -120,7 +120,7 @@ def check(hosts: tuple[Host, ...]) -> None:
         until_baselines(story)
         story.feed(CALM_RUN)
         story.drain()
-        time.sleep(12)
+        time.sleep(30)  # a window of these patients closes and is told
         proof.prove_silence(story.change_alerts())
         proof.prove_nothing_lost(story)
         proof.prove_ledgers(story)

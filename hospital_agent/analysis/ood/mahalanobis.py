@@ -17,8 +17,12 @@ from hospital_agent.analysis.ood.tiles import tile_map, tile_shares, weighted_me
 from hospital_agent.analysis.segmentation.base import Segmentation
 from shared.quantities import Quantity, geometric_cuts
 
-# Steps of 0.1 around 0, where patients lie, and of 0.2 from there to 250 times the ordinary distance, up and down.
-LOG_RATIO_CUTS = tuple(round(i / 10, 1) for i in (*range(-24, -7, 2), *range(-6, 7), *range(8, 25, 2)))
+# Two populations are known: people lie near 0, analytic chests near -1.9. Cuts are dense at both, coarse between them
+# and up to 100 times the ordinary distance. Every fourth (-2, -1.6, -1.2, -0.1, 0.1, 0.4, 1) serves small windows.
+LOG_RATIO_CUTS = (
+    -2.3, -2.2, -2.1, -2.0, -1.9, -1.8, -1.7, -1.6, -1.5, -1.4, -1.3, -1.2, -0.9, -0.5, -0.2, -0.1,
+    -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0,
+)  # fmt: skip
 
 
 @ood_scores.register("mahalanobis")
