@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from hospital_agent.reporting.sender import Central
 from hospital_agent.store import ledger, outbox
 from hospital_agent.store.tables import CaseRow
+from hospital_agent.worker import MAX_ATTEMPTS
 from tests.agent_site import KEY, Site, SmallCentral, TestClock
 
 PATIENTS = 4
@@ -150,7 +151,7 @@ def test_killed_at_a_random_moment(tmp_path: Path, central: ServedCentral, seed:
     for number in range(PATIENTS):
         prepared.drop(f"p{number}", number)
     prepared.store.close()
-    for _ in range(3):
+    for _ in range(MAX_ATTEMPTS - 1):  # once more on the same input, and it would be given up
         child = os.fork()
         if not child:
             try:
