@@ -13,7 +13,7 @@ from shared.read_models import AlertView, DetectorSeries, Page, SessionToken, Si
 
 # What differs from an installation: a hospital closes a window once a day and waits for 100 patients; the demo has
 # minutes. The alarm line, the detectors and every rule are those that a hospital runs.
-STATISTICS = {"AGENT_WINDOW_LENGTH_S": "24", "AGENT_BASELINE_PATIENTS": "25", "AGENT_K": "5"}
+STATISTICS = {"AGENT_WINDOW_LENGTH_S": "12", "AGENT_BASELINE_PATIENTS": "25", "AGENT_K": "5"}
 # How often to look, not what to conclude: a real inbox is polled every few seconds and waits a minute for stragglers.
 PACE = {"AGENT_POLL_S": "0.3", "AGENT_QUIET_PERIOD_S": "1", "AGENT_SIGN_OF_LIFE_S": "5", "AGENT_THREADS": "1"}
 LONGEST_WINDOW_S = "3600"

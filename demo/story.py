@@ -36,9 +36,14 @@ class Story:
         }
         self.sent = dict.fromkeys(self.streams, 0)
 
-    def feed(self, patients: int, until: Callable[[], bool] = lambda: False) -> None:
-        """Send so many more patients to every hospital, no faster than they are analysed, or until something is so."""
-        goals = {name: count + patients for name, count in self.sent.items()}
+    def feed(self, patients: int, until: Callable[[], bool] = lambda: False, *, to_others: int | None = None) -> None:
+        """Send more patients to every hospital, no faster than they are analysed, or until something is so.
+
+        Args:
+            patients: to every hospital, or only to the one that changes when `to_others` says how many the others get.
+        """
+        others = patients if to_others is None else to_others
+        goals = {name: count + (patients if name == CHANGED_SITE else others) for name, count in self.sent.items()}
         while any(self.sent[name] < goal for name, goal in goals.items()):
             self.federation.programs.check()
             busy = True
