@@ -36,7 +36,7 @@ def change_of(situation: Situation, report: SiteReport, detector: DetectorState,
     ] or [report]
     if detector.kind == "rate":
         return _change_of_rate(current, detector)
-    return _change_of_quantity(current, situation.baselines.get(version or 0), detector)
+    return _change_of_quantity(current, _references(situation, version), detector)
 
 
 def _change_of_rate(current: Sequence[SiteReport], detector: DetectorState) -> Change:
@@ -53,12 +53,34 @@ def _change_of_rate(current: Sequence[SiteReport], detector: DetectorState) -> C
     return Change(out_of, effect, f"It concerns {share}.")
 
 
-def _change_of_quantity(current: Sequence[SiteReport], baseline: SiteReport | None, detector: DetectorState) -> Change:
+def _references(situation: Situation, version: int | None) -> list[list[SiteReport]]:
+    """What may stand for the baseline, best first: its own report, or the windows that it was made from.
+
+    A baseline withholds a distribution that would give away those of its windows that are withheld; the others have
+    been told.
+    """
+    baseline = situation.baselines.get(version or 0)
+    if baseline is None:
+        return []
+    span = baseline.window
+    made_from = [
+        report
+        for report in situation.history
+        if report.window.index <= span.index and report.window.start_at >= span.start_at
+    ]
+    return [[baseline], made_from]
+
+
+def _change_of_quantity(
+    current: Sequence[SiteReport], references: Sequence[Sequence[SiteReport]], detector: DetectorState
+) -> Change:
     """Probability that a case from now exceeds one from the baseline; 0.5 is no change."""
-    summaries = [metric for report in current for metric in report.metrics if metric.name == detector.metric]
-    reference = next((m for m in baseline.metrics if m.name == detector.metric), None) if baseline else None
-    now, then = _merged(summaries), _merged([reference] if reference else [])
-    if now is None or then is None or summaries[-1].version != (reference.version if reference else None):
+    summaries = _summaries(current, detector.metric)
+    version = summaries[-1].version if summaries else 0
+    now = _merged(summaries, version)
+    told = (_merged(_summaries(reports, detector.metric), version) for reports in references)
+    then = next((histogram for histogram in told if histogram is not None), None)
+    if now is None or then is None:
         return Change(now.total if now else None, None, NOT_TOLD)
     try:
         found = probability_of_superiority(now, then)
@@ -85,9 +107,12 @@ def _change_of_quantity(current: Sequence[SiteReport], baseline: SiteReport | No
     )
 
 
-def _merged(summaries: Sequence[MetricSummary]) -> Histogram | None:
-    """All released values of the newest version, on the coarsest resolution among them; None without any."""
-    version = summaries[-1].version if summaries else 0
+def _summaries(reports: Sequence[SiteReport], metric: str) -> list[MetricSummary]:
+    return [summary for report in reports for summary in report.metrics if summary.name == metric]
+
+
+def _merged(summaries: Sequence[MetricSummary], version: int) -> Histogram | None:
+    """All released values of one version, on the coarsest resolution among them; None without any."""
     released = [s.histogram.unwrap() for s in summaries if s.histogram is not None and s.version == version]
     if not released:
         return None

@@ -132,20 +132,33 @@ def test_while_the_alert_is_open_the_change_keeps_its_start() -> None:
     assert (again.evidence.n or 0) > (first.evidence.n or 0)
 
 
-@pytest.mark.parametrize("hide", ["metrics", "baseline"])
-def test_without_released_numbers_the_effect_is_unknown_and_never_zero(hide: str) -> None:
-    def hidden(report: SiteReport) -> SiteReport:
-        if hide == "baseline" and report.kind != "baseline":
-            return report
-        metrics = tuple(
-            m.model_copy(update={"histogram": None, "withheld": "would_reveal_a_small_count"}) for m in report.metrics
-        )
-        return report.model_copy(update={"metrics": metrics})
+def hidden(report: SiteReport) -> SiteReport:
+    metrics = tuple(
+        m.model_copy(update={"histogram": None, "withheld": "would_reveal_a_small_count"}) for m in report.metrics
+    )
+    return report.model_copy(update={"metrics": metrics})
 
-    finding = next(f for f in find([hidden(r) for r in REPORTS], PAGES[0]) if f.metric == "mean_entropy")
-    assert finding.evidence.effect is None
-    assert (finding.evidence.n is None) == (hide == "metrics")
-    assert "released too little" in finding.evidence.sentence
+
+def of_entropy(reports: list[SiteReport]) -> Finding:
+    return next(f for f in find(reports, PAGES[0]) if f.metric == "mean_entropy")
+
+
+@pytest.mark.parametrize("hide", ["everything", "the baseline and its windows"])
+def test_without_released_numbers_the_effect_is_unknown_and_never_zero(hide: str) -> None:
+    frozen = next(report.window.index for report in REPORTS if report.kind == "baseline")
+    reports = [hidden(r) if hide == "everything" or r.window.index <= frozen else r for r in REPORTS]
+    evidence = of_entropy(reports).evidence
+    assert evidence.effect is None
+    assert (evidence.n is None) == (hide == "everything")
+    assert "released too little" in evidence.sentence
+
+
+def test_where_the_baseline_is_withheld_the_windows_that_made_it_stand_for_it() -> None:
+    told = of_entropy([hidden(r) if r.kind == "baseline" else r for r in REPORTS])
+    usual = of_entropy(REPORTS)
+    assert told.evidence.effect is not None
+    assert usual.evidence.effect is not None
+    assert told.evidence.effect.estimate == pytest.approx(usual.evidence.effect.estimate, abs=0.02)
 
 
 def test_windows_on_other_resolutions_are_brought_together() -> None:
