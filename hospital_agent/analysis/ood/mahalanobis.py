@@ -68,7 +68,7 @@ class Mahalanobis:
         high=float("inf"),
         version=1,
         cuts=LOG_RATIO_CUTS,
-        label="Distance from the training features (log10, 0 = validation median)",
+        label="Distance from the training features",
     )
 
     @classmethod
