@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraint
 .PHONY: help setup demo demo-check test test-slow test-data check format train clean
 help:
 	@echo "make demo         the whole product on simulated patients, until Ctrl-C   (DATA=<folder>: real CT as hosts)"
-	@echo "make test         the tests, about 5 minutes on two cores"
+	@echo "make test         the tests, some minutes on two cores"
 	@echo "make demo-check   the demo without a person, and the proof that it did what it says"
 	@echo "make check        ruff, mypy, import contracts, compose file, Dockerfiles"
 	@echo "make test-slow    the tests that take minutes        make test-data   those on real data (SEGWATCH_DATA)"
@@ -38,7 +38,7 @@ demo-check: $(DEV_STAMP)
 	@$(BIN)/python -m demo check
 
 test: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -m "not slow and not gpu"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/deployment -m "not slow and not gpu"
 
 test-slow: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -m slow
