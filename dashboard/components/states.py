@@ -21,7 +21,7 @@ SITE_STATES: dict[SiteState, Look] = {
     "silent": Look("Silent", "unplugged", "silent", "The agent no longer gives a sign of life."),
     "never_seen": Look("Never seen", "unplugged", "silent", "Registered, but its agent has not called yet."),
     "outdated": Look("Outdated", "update", "warning", "The agent runs a version that is too old."),
-    "no_scans": Look("No scans", "inbox", "warning", "The agent is alive, but no scans arrive."),
+    "no_scans": Look("No report", "inbox", "warning", "The agent is alive, but no report comes."),
     "suppressed": Look("Suppressed", "hidden", "quiet", "Windows hold fewer patients than the k rule asks."),
     "warming_up": Look("Warming up", "hourglass", "info", "The site collects its first patients for the baseline."),
     "ok": Look("As usual", "check", "fine", "Nothing to do."),
