@@ -1,4 +1,4 @@
-"""The scale of a score: what it was on in-distribution validation cases."""
+"""The scale of a score: what it was on validation cases of people whom the scoring network had never seen."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ValidationRange:
-    """Smallest, median and largest value of a score over in-distribution validation cases.
+    """Smallest, median and largest value of a score over validation cases.
 
     Raises:
         ValueError: the three are not finite and in order.

@@ -24,7 +24,7 @@ class Recipe:
             leaks nothing between folds.
         fold_steps, final_steps: steps of each leave-one-patient-out network, and of the shipped one.
         phantoms, host_copies: simulated patients in the pool: analytic, and of each real volume.
-        held_out: further ones of each kind, for choosing checkpoints and for the validation ranges.
+        held_out, held_out_phantoms: further ones of each kind, for choosing checkpoints.
         reference_copies: of each real volume, for the reference of the feature-space scores.
         scored_copies, scored_phantoms: of each left-out volume, and phantoms a fold, for the quality model.
         seed: of everything.
