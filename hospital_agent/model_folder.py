@@ -137,7 +137,7 @@ def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str)
     from hospital_agent.analysis.segmentation.unet import UNet, UNetShape
 
     told = manifest["network"]
-    network = UNet(UNetShape(tuple(told["channels"]), told["classes"], told["dropout"]))
+    network = UNet(UNetShape(**{**told, "channels": tuple(told["channels"])}))
     try:
         network.load_state_dict(
             {key: value.float() for key, value in load_file(folder / "network.safetensors").items()}
@@ -147,7 +147,7 @@ def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str)
             f"The weights in '{folder.name}' do not fit the network its manifest describes."
         ) from problem
     grid = manifest["grid"]
-    working = WorkingGrid(tuple(grid["spacing_mm"]), tuple(grid["tile"]), grid["low_hu"], grid["high_hu"])
+    working = WorkingGrid(**{**grid, "spacing_mm": tuple(grid["spacing_mm"]), "tile": tuple(grid["tile"])})
     return BundledSegmenter(network, working, version=manifest["version"], model_hash=digest, device=device)
 
 

@@ -1,11 +1,14 @@
 """Segmentations made of given tiles: their features, their place and their weight are the test's own."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.segmentation.base import PatchFeatures, Segmentation
+from hospital_agent.analysis.segmentation.base import LayerSummary, PatchFeatures, Segmentation
 
 Shape = tuple[int, int, int]
 
@@ -55,3 +58,30 @@ def segmentation_of(
         device="cpu",
         passes=1,
     )
+
+
+def layer_of(
+    positions: NDArray[np.floating], predicted: NDArray[np.integer] | None = None, classes: int = 2
+) -> LayerSummary:
+    """The summary of a layer from its positions (V, C) and the class predicted at each (background when not given)."""
+    rows = np.asarray(positions, dtype=np.float64)
+    of_class = np.zeros(len(rows), dtype=np.int64) if predicted is None else np.asarray(predicted)
+    counts = np.bincount(of_class, minlength=classes)
+    means = np.full((classes, rows.shape[1]), np.nan)
+    for number in np.flatnonzero(counts):
+        means[number] = rows[of_class == number].mean(axis=0)
+    return LayerSummary(rows.mean(axis=0), rows.T @ rows, len(rows), means, counts)
+
+
+def multi_class(
+    class_probabilities: NDArray[np.floating],
+    layers: Mapping[str, LayerSummary] | None = None,
+    spacing_mm: tuple[float, float, float] = (2.0, 2.0, 2.0),
+    **changes: Any,
+) -> Segmentation:
+    """A segmentation on its working grid, from the softmax (C, Z, Y, X) of all classes, background first."""
+    softmax = np.asarray(class_probabilities, dtype=np.float32)
+    labels = softmax.argmax(axis=0).astype(np.uint8)
+    plain = segmentation_of(1 - softmax[0], spacing_mm=spacing_mm)
+    told = {"mask": labels > 0, "labels": labels, "class_probabilities": softmax, "layers": layers or {}, **changes}
+    return replace(plain, **told)

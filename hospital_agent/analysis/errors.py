@@ -8,6 +8,10 @@ MonitoringError
     ├── FeatureShapeError    features of another dimension than the fitted ones
     ├── TooFewCases          a fit was asked for with too few cases
     ├── BackendUnavailable   an optional backend is not installed, or lacks its local weights
+    ├── NoDropout            several passes with dropout were asked of a network that has none
+    ├── NoGradient           a gradient was asked of a network that gives none
+    ├── MissingLayer         a layer was asked for that the network does not have, or its summary was not kept
+    ├── NotApplicable        a method cannot run on this task; the sentence says why
     └── ModelMismatch        a model folder is damaged, or its parts do not belong together
 """
 
@@ -44,3 +48,19 @@ class ModelMismatch(AnalysisError, ValueError):
 
 class BackendUnavailable(AnalysisError, RuntimeError):
     """An optional backend was asked for that is not installed, or whose local weights are not configured."""
+
+
+class NoDropout(AnalysisError, RuntimeError):
+    """Several passes with dropout were asked of a network that has none: they would all be the same."""
+
+
+class NoGradient(AnalysisError, RuntimeError):
+    """A gradient with respect to the input was asked of a network that gives none."""
+
+
+class MissingLayer(AnalysisError, LookupError):
+    """A layer that the network does not have, or whose summary the segmentation does not hold."""
+
+
+class NotApplicable(AnalysisError, RuntimeError):
+    """A method cannot run on this task or this model; the sentence says why."""

@@ -1,10 +1,11 @@
 """Feature-space scores: how unusual a case is to the model; higher is more unusual. One score a file.
 
-The arithmetic works on arrays (fit on rows of features, score rows of features); `OodScore.compute` applies it to
-the patch features that the segmentation left behind, so that no second forward pass is needed.
+The arithmetic works on arrays. `observe` takes from a segmentation what the score looks at (the rows of its tiles, the
+mean of a layer, ...), so that no second forward pass is needed; `fit` learns from what training cases showed, which is
+small enough to be kept for all of them; `compute` scores a case.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from hospital_agent.analysis.segmentation.base import Segmentation
 from shared.quantities import Quantity
 from shared.registry import Registry
 
+Observation = NDArray[np.float64]
 State = Mapping[str, NDArray[np.float64] | NDArray[np.float32]]
 
 
@@ -22,6 +24,21 @@ class OodScore(Protocol):
 
     quantity: Quantity  # the raw score, kept at the site: monitored=False
     wire_quantity: Quantity  # "<name>_log10": log10(score / validation median), what drift looks at and what is sent
+
+    @staticmethod
+    def observe(segmentation: Segmentation) -> Observation | None:
+        """What the score looks at: (N, D) rows, N >= 1; None where there is nothing (a supplied mask)."""
+        ...
+
+    @classmethod
+    def fit_cases(cls, observations: Sequence[Observation], patients: Sequence[str]) -> Self:
+        """The score fitted on what the training cases showed, each with the patient it is of.
+
+        Raises:
+            TooFewCases: there are fewer cases or patients than the fit can stand on.
+            NotApplicable: the task or the model lacks what the score needs (several classes, for instance).
+        """
+        ...
 
     def compute(self, segmentation: Segmentation) -> float | None:
         """The value, or None where it is undefined (no features: a supplied mask)."""

@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hospital_agent.analysis.errors import GeometryMismatch, ModelMismatch
+from hospital_agent.analysis.errors import GeometryMismatch, ModelMismatch, TooFewCases
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
-from hospital_agent.analysis.ood import State, ood_scores
+from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.gaussian import Gaussian, fit_gaussian, gaussian_from_state
 from hospital_agent.analysis.ood.moments import GaussianMoments, feature_rows
 from hospital_agent.analysis.ood.patient_check import WeightChoice, choose_weight
@@ -87,6 +87,20 @@ class Mahalanobis:
         moments = GaussianMoments.of(rows)
         choice = choose_weight(rows, patients, moments)
         return cls(fit_gaussian(moments, choice.weight), moments.count, len(set(patients)), choice)
+
+    @staticmethod
+    def observe(segmentation: Segmentation) -> Observation | None:
+        """(P, D) pooled features of the tiles; None without features."""
+        patches = segmentation.patches
+        return None if patches is None or len(patches.features) == 0 else patches.features.astype(np.float64)
+
+    @classmethod
+    def fit_cases(cls, observations: Sequence[Observation], patients: Sequence[str]) -> Self:
+        """As `fit`, from the tiles of each case and the patient of each case."""
+        of_row = [patient for rows, patient in zip(observations, patients, strict=True) for _ in range(len(rows))]
+        if not of_row:
+            raise TooFewCases("A Gaussian needs features, and there are none.")
+        return cls.fit(np.concatenate(observations), of_row)
 
     def distances(self, features: ArrayLike) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         """(P,) squared distance of each row of (P, D) features, >= 0.

@@ -1,6 +1,7 @@
 """What a segmenter gives back, and what one is."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -31,6 +32,30 @@ class PatchFeatures:
 
 
 @dataclass(frozen=True, eq=False)
+class LayerSummary:
+    """What is kept of one layer's feature map after the pass: sums over its positions, never the map itself.
+
+    Positions that lie on padding are left out; positions that several tiles cover count once a tile.
+
+    Args:
+        mean: (C,) float64, mean of each channel.
+        gram: (C, C) float64, sum over positions of the outer product of the channels with themselves.
+        position_count: how many positions were summed, > 0.
+        class_means: (K, C) float64, mean of each channel where class k was predicted; NaN where it was nowhere.
+        class_counts: (K,) positions of each predicted class.
+    """
+
+    mean: NDArray[np.float64]
+    gram: NDArray[np.float64]
+    position_count: int
+    class_means: NDArray[np.float64]
+    class_counts: NDArray[np.int64]
+
+
+BOTTLENECK, LAST = "bottleneck", "last"  # the layers that every network of ours names: deepest, and before the output
+
+
+@dataclass(frozen=True, eq=False)
 class Segmentation:
     """One forward pass over a volume, and everything that later scores need from it.
 
@@ -43,6 +68,12 @@ class Segmentation:
         backend, model_version, model_hash, device: what made it.
         passes: forward passes over the volume that it took.
         warnings: sentences for a person.
+        class_probabilities: (C, Z, Y, X) float32 softmax on the working grid, background first, real voxels only;
+            None where only the foreground's probability is known.
+        labels: (Z, Y, X) uint8 predicted class on the grid of the source volume, 0 is background; None for a task
+            with one label.
+        layers: name -> summary of that layer, from the input towards the output; `bottleneck` and `last` by name.
+        intensities: (500,) share of the working image's voxels in equal bins between its 0.5 and 99.5 percentile.
     """
 
     mask: BoolArray
@@ -55,10 +86,16 @@ class Segmentation:
     device: str
     passes: int
     warnings: tuple[str, ...] = ()
+    class_probabilities: FloatArray | None = None
+    labels: NDArray[np.uint8] | None = None
+    layers: Mapping[str, LayerSummary] = field(default_factory=dict)
+    intensities: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.mask.dtype != np.bool_ or self.mask.ndim != 3:
             raise GeometryMismatch("A mask is a boolean array with three axes.")
+        if self.labels is not None and self.labels.shape != self.mask.shape:
+            raise GeometryMismatch("The labels of a segmentation lie on another grid than its mask.")
 
 
 @runtime_checkable
@@ -67,6 +104,45 @@ class Segmenter(Protocol):
 
     def segment(self, volume: Volume) -> Segmentation:
         """Segment the volume; the mask comes back on the volume's own grid."""
+        ...
+
+
+@runtime_checkable
+class DropoutSegmenter(Segmenter, Protocol):
+    """A segmenter that can leave its dropout on and answer several times differently."""
+
+    def sample(self, volume: Volume, passes: int, seed: int) -> Iterator[Segmentation]:
+        """Segment `passes` times with dropout on, one answer at a time; without layers and patches.
+
+        Raises:
+            NoDropout: the network has no dropout, and all passes would be the same.
+        """
+        ...
+
+
+@runtime_checkable
+class GradientSegmenter(Segmenter, Protocol):
+    """A segmenter that lets its input be moved along the gradient of its own confidence."""
+
+    def perturb(self, volume: Volume, temperature: float, epsilon: float) -> Segmentation:
+        """Segment the image after every voxel was moved by `epsilon` towards higher confidence (ODIN).
+
+        Args:
+            temperature: of the softmax whose logarithm is climbed; the probabilities that come back are at 1.
+            epsilon: length of the step, in the units of the network's normalised input, >= 0.
+
+        Raises:
+            NoGradient: the network gives no gradient.
+        """
+        ...
+
+
+@runtime_checkable
+class EnsembleSegmenter(Segmenter, Protocol):
+    """Several networks for one task."""
+
+    def segment_members(self, volume: Volume) -> Iterator[Segmentation]:
+        """The answer of each member, one at a time."""
         ...
 
 

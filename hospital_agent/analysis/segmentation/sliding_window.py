@@ -1,43 +1,53 @@
-"""Run a network over a volume in overlapping tiles, blend its probabilities, and keep the features of each tile."""
+"""Run a network over a volume in overlapping tiles, blend its probabilities, and keep what later scores need."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
-from hospital_agent.analysis.ood.pooling import pool_patch
 from hospital_agent.analysis.ood.tiles import overlap
-from hospital_agent.analysis.segmentation.base import PatchFeatures
+from hospital_agent.analysis.segmentation.base import LayerSummary, PatchFeatures
+from hospital_agent.analysis.segmentation.layers import LayerSums, listening, pooled_rows
 
 OVERLAP = 0.5
+VOXELS_AT_ONCE = 1 << 18  # slices of a stack are small: they go through the network together up to this many voxels
 
 
-@dataclass
-class FeatureTap:
-    """Collects the pooled output of one layer, one row a tile, while the network runs over the tiles."""
+@dataclass(frozen=True)
+class Listening:
+    """Which layers of a network to keep.
 
-    rows: list[FloatArray] = field(default_factory=list)
+    Args:
+        tile_layer: name of the layer whose pooled output becomes a row for every tile; None keeps no rows.
+        layers: name -> layer to summarise over the volume, from input to output; holds `tile_layer`.
+    """
 
-    def __call__(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        for activation in output.detach().float().cpu().numpy():
-            self.rows.append(pool_patch(activation).reshape(-1))
+    tile_layer: str | None
+    layers: Mapping[str, nn.Module]
 
 
-@contextmanager
-def tapped(layer: nn.Module) -> Iterator[FeatureTap]:
-    """Hook a layer for as long as the block lasts; the network itself is not changed."""
-    tap = FeatureTap()
-    handle = layer.register_forward_hook(tap)
-    try:
-        yield tap
-    finally:
-        handle.remove()
+NOTHING = Listening(None, {})
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What one pass over an image leaves.
+
+    Args:
+        probabilities: (C, Z, Y, X) float32 blended softmax, background first.
+        patches: rows of the tile layer, or None.
+        layers: name -> summary.
+    """
+
+    probabilities: FloatArray
+    patches: PatchFeatures | None
+    layers: dict[str, LayerSummary]
 
 
 def importance_map(tile: Shape) -> FloatArray:
@@ -58,54 +68,88 @@ def tile_starts(length: int, tile: int) -> list[int]:
     """First voxels of evenly spaced tiles along one axis that overlap by at least half; negative where padded.
 
     Example:
-        >>> tile_starts(120, 80), tile_starts(200, 80), tile_starts(60, 80)
-        ([0, 40], [0, 40, 80, 120], [-10])
+        >>> tile_starts(120, 80), tile_starts(200, 80), tile_starts(60, 80), tile_starts(3, 1)
+        ([0, 40], [0, 40, 80, 120], [-10], [0, 1, 2])
     """
     if length <= tile:
         return [-((tile - length) // 2)]
-    steps = int(np.ceil((length - tile) / (tile * OVERLAP)))
+    steps = int(np.ceil((length - tile) / max(1.0, tile * OVERLAP)))
     return [round((length - tile) * i / steps) for i in range(steps + 1)]
 
 
 def sliding_window(
     network: nn.Module,
-    layer: nn.Module,
-    layer_name: str,
     image: FloatArray,
     tile: Shape,
     device: torch.device,
     padding: float,
-) -> tuple[FloatArray, PatchFeatures]:
+    *,
+    keep: Listening = NOTHING,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+) -> Pass:
     """One pass of the network over an image.
 
     Args:
         network: (B, 1, *tile) -> (B, classes, *tile) logits; class 0 is background.
-        layer: the layer whose output becomes the patch features.
         image: (Z, Y, X) normalised intensities on the working grid.
         padding: value around an image that is smaller than a tile.
-
-    Returns:
-        Foreground probability (Z, Y, X) on the same grid, and the features of the tiles.
+        keep: the layers to keep.
+        prepare: changes a batch of tiles before the network sees it.
     """
     starts = np.array(list(product(*map(tile_starts, image.shape, tile))), dtype=np.int64)
     weights = importance_map(tile)
-    weighted = np.zeros(image.shape, dtype=np.float32)
-    total = np.zeros(image.shape, dtype=np.float32)
-    with torch.inference_mode(), tapped(layer) as tap:
-        for start in starts:
-            real, inner = overlap(start, tile, image.shape)
-            patch = np.full(tile, padding, dtype=np.float32)
-            patch[inner] = image[real]
-            logits = network(torch.from_numpy(patch)[None, None].to(device))
-            foreground = 1.0 - torch.softmax(logits.float(), dim=1)[0, 0].cpu().numpy()
-            weighted[real] += foreground[inner] * weights[inner]
-            total[real] += weights[inner]
-    probability = np.clip(weighted / total, 0.0, 1.0)
-    features = PatchFeatures(
-        features=np.stack(tap.rows),
-        starts=starts,
-        tile_shape=tile,
-        importance=weights,
-        layer=layer_name,
-    )
-    return probability, features
+    blend = _Blend(image.shape, weights)
+    rows: list[FloatArray] = []
+    sums: dict[str, LayerSums] = {}
+    with torch.no_grad(), listening(keep.layers) as heard:
+        for some in _batches(starts, tile):
+            batch = torch.from_numpy(_cut(image, some, tile, padding))[:, None].to(device)
+            logits = network(batch if prepare is None else prepare(batch))
+            softmax = torch.softmax(logits.float(), dim=1)
+            blend.add(some, softmax.cpu().numpy())
+            rows += pooled_rows(heard[keep.tile_layer]) if keep.tile_layer else []
+            for name, activation in heard.items():
+                into = sums.setdefault(name, LayerSums(softmax.shape[1]))
+                for start, features, predicted in zip(some, activation, softmax.argmax(dim=1), strict=True):
+                    into.add(features, predicted, overlap(start, tile, image.shape)[1])
+    patches = PatchFeatures(np.stack(rows), starts, tile, weights, keep.tile_layer) if keep.tile_layer else None
+    return Pass(blend.result(), patches, {name: sums[name].summary() for name in keep.layers if name in sums})
+
+
+class _Blend:
+    """Probabilities of tiles, averaged with the importance of their voxels."""
+
+    def __init__(self, shape: tuple[int, ...], weights: FloatArray) -> None:
+        self.shape, self.weights = shape, weights
+        self.weighted: FloatArray | None = None
+        self.total = np.zeros(shape, dtype=np.float32)
+
+    def add(self, starts: NDArray[np.int64], softmax: FloatArray) -> None:
+        if self.weighted is None:
+            self.weighted = np.zeros((softmax.shape[1], *self.shape), dtype=np.float32)
+        for start, probabilities in zip(starts, softmax, strict=True):
+            tile = self.weights.shape
+            real, inner = overlap(start, (tile[0], tile[1], tile[2]), (self.shape[0], self.shape[1], self.shape[2]))
+            self.weighted[(slice(None), *real)] += probabilities[(slice(None), *inner)] * self.weights[inner]
+            self.total[real] += self.weights[inner]
+
+    def result(self) -> FloatArray:
+        """(C, Z, Y, X), in [0, 1]."""
+        assert self.weighted is not None  # noqa: S101 - there is always a tile
+        self.weighted /= self.total
+        return np.clip(self.weighted, 0.0, 1.0, out=self.weighted)
+
+
+def _batches(starts: NDArray[np.int64], tile: Shape) -> Iterator[NDArray[np.int64]]:
+    together = max(1, VOXELS_AT_ONCE // int(np.prod(tile)))
+    for first in range(0, len(starts), together):
+        yield starts[first : first + together]
+
+
+def _cut(image: FloatArray, starts: NDArray[np.int64], tile: Shape, padding: float) -> FloatArray:
+    """(B, *tile) of the image, padded where a tile reaches past it."""
+    tiles = np.full((len(starts), *tile), padding, dtype=np.float32)
+    for start, into in zip(starts, tiles, strict=True):
+        real, inner = overlap(start, tile, (image.shape[0], image.shape[1], image.shape[2]))
+        into[inner] = image[real]
+    return tiles

@@ -23,30 +23,45 @@ class UNetShape:
         channels: features of each level, from the full grid down to the bottleneck.
         classes: softmax classes, background included.
         dropout: probability with which a feature map is zeroed, in each level.
+        depth_kernel: 3 looks along Z too; 1 makes a 2-D network that takes a stack slice by slice.
+        depth_stride: 2 halves Z between levels as well; 1 keeps it, for thick slices and for 2-D.
     """
 
     channels: tuple[int, ...] = (16, 32, 48, 64, 96)
     classes: int = 2
     dropout: float = 0.1
+    depth_kernel: int = 3
+    depth_stride: int = 2
 
     @property
     def divisor(self) -> int:
-        """Every axis of a tile must be a multiple of this many voxels."""
+        """Every axis of a tile must be a multiple of this many voxels (Z only where it is halved too)."""
         return 1 << (len(self.channels) - 1)
+
+    @property
+    def kernel(self) -> tuple[int, int, int]:
+        """Of every convolution, (Z, Y, X)."""
+        return self.depth_kernel, 3, 3
+
+    @property
+    def stride(self) -> tuple[int, int, int]:
+        """Between levels, (Z, Y, X)."""
+        return self.depth_stride, 2, 2
 
 
 class Level(nn.Sequential):
     """Two convolutions, each with norm and activation, then dropout."""
 
-    def __init__(self, inputs: int, outputs: int, dropout: float, *, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, shape: UNetShape, *, first: bool = True) -> None:
+        kernel, padding = shape.kernel, (shape.depth_kernel // 2, 1, 1)
         super().__init__(
-            nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.Conv3d(inputs, outputs, kernel, stride=1 if first else shape.stride, padding=padding, bias=False),
             nn.InstanceNorm3d(outputs, affine=True),
             nn.LeakyReLU(0.01, inplace=True),
-            nn.Conv3d(outputs, outputs, 3, padding=1, bias=False),
+            nn.Conv3d(outputs, outputs, kernel, padding=padding, bias=False),
             nn.InstanceNorm3d(outputs, affine=True),
             nn.LeakyReLU(0.01, inplace=True),
-            nn.Dropout3d(dropout),
+            nn.Dropout3d(shape.dropout),
         )
 
 
@@ -61,11 +76,12 @@ class UNet(nn.Module):
         self.shape = shape
         widths = shape.channels
         self.encoder = nn.ModuleList(
-            Level(1 if i == 0 else widths[i - 1], width, shape.dropout, stride=1 if i == 0 else 2)
-            for i, width in enumerate(widths)
+            Level(1 if i == 0 else widths[i - 1], width, shape, first=i == 0) for i, width in enumerate(widths)
         )
-        self.up = nn.ModuleList(nn.ConvTranspose3d(deep, width, 2, stride=2) for width, deep in pairwise(widths))
-        self.decoder = nn.ModuleList(Level(2 * width, width, shape.dropout) for width in widths[:-1])
+        self.up = nn.ModuleList(
+            nn.ConvTranspose3d(deep, width, shape.stride, stride=shape.stride) for width, deep in pairwise(widths)
+        )
+        self.decoder = nn.ModuleList(Level(2 * width, width, shape) for width in widths[:-1])
         self.head = nn.Conv3d(widths[0], shape.classes, 1)
 
     def encode(self, tile: Tensor) -> list[Tensor]:

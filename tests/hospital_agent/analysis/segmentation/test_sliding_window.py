@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from hospital_agent.analysis.segmentation.sliding_window import importance_map, sliding_window, tile_starts
+from hospital_agent.analysis.segmentation.sliding_window import Listening, importance_map, sliding_window, tile_starts
 
 CPU = torch.device("cpu")
 
@@ -28,7 +28,8 @@ class Pointwise(nn.Module):
 
 def run(image: np.ndarray, tile=(8, 8, 8)):
     network = Pointwise()
-    return sliding_window(network, network.deep, "deep", image, tile, CPU, -1.0)
+    seen = sliding_window(network, image, tile, CPU, -1.0, keep=Listening("deep", {"deep": network.deep}))
+    return seen.probabilities[1], seen.patches
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (3, 5, 20), (17, 8, 9), (1, 1, 1)])
@@ -76,5 +77,7 @@ def test_a_small_volume_lies_in_the_middle_of_its_tile():
 
 def test_the_hook_is_gone_afterwards():
     network = Pointwise()
-    sliding_window(network, network.deep, "deep", np.zeros((8, 8, 8), dtype=np.float32), (8, 8, 8), CPU, -1.0)
+    sliding_window(
+        network, np.zeros((8, 8, 8), np.float32), (8, 8, 8), CPU, -1.0, keep=Listening("deep", {"deep": network.deep})
+    )
     assert not network.deep._forward_hooks
