@@ -1,0 +1,18 @@
+"""Hippocampus in MR (MSD Task04): anterior and posterior part, in small boxes around the organ."""
+
+from hospital_agent.analysis.segmentation.network import WorkingGrid
+from hospital_agent.analysis.segmentation.unet import UNetShape
+from hospital_agent.evaluation.tasks import FolderTask, Split, TrainingPlan, tasks
+
+HIPPOCAMPUS = FolderTask(
+    name="hippocampus",
+    label_names=("anterior", "posterior"),
+    grid=WorkingGrid(spacing_mm=(1.25, 1.25, 1.25), tile=(32, 48, 32), scheme="standardised"),
+    shape=UNetShape(channels=(16, 32, 64), classes=3),
+    plan=TrainingPlan(patch=(24, 32, 24), steps=350, batch=2),
+    split=Split(validation=30, test=20),
+    images="hippocampus/images",
+    labels="hippocampus/labels",
+    patient_of=lambda name: name,
+)
+tasks.register("hippocampus")(HIPPOCAMPUS)
