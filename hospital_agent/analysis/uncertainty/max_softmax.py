@@ -8,7 +8,9 @@ from shared.quantities import Quantity, geometric_cuts, linear_cuts
 
 @uncertainty_scores.register("max_softmax")
 class MaxSoftmax:
-    """1 - mean over the whole image of the largest class probability.
+    """1 - mean over the whole image of the largest class probability; with C > 2 classes times C / (2 (C - 1)).
+
+    That factor keeps the range: 0 is certain and 0.5 is ignorance, however many classes there are.
 
     Source:
         Hendrycks and Gimpel 2017, as used by González et al. 2021; differs: stored as an uncertainty, 1 - it.
@@ -33,7 +35,7 @@ class MaxSoftmax:
 
 @uncertainty_scores.register("max_softmax_foreground")
 class MaxSoftmaxForeground:
-    """1 - mean largest class probability where the network found foreground (probability > 0.5).
+    """1 - mean largest class probability where the network found foreground (any label).
 
     Kept at the site for review; `mean_entropy_foreground` is the one that is watched, since they move together.
     """

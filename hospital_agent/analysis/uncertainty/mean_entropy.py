@@ -8,13 +8,15 @@ from shared.quantities import Quantity, geometric_cuts, linear_cuts
 
 @uncertainty_scores.register("mean_entropy")
 class MeanEntropy:
-    """Mean entropy of the foreground probability over the whole image, in bits.
+    """Mean entropy of the softmax over the whole image, in bits; with C > 2 classes in units of log2 C bits.
+
+    That unit keeps the range: 0 is certain and 1 is ignorance, however many classes there are.
 
     Most of an image is plain background, so the value is small and grows with the surface of what is found: it says
     "much to be unsure about" as well as "unsure".
 
     Source:
-        Shannon entropy of the two-class softmax; baseline "mean entropy" of Zenk et al. 2025. Bits, not nats.
+        Shannon entropy of the softmax; baseline "mean entropy" of Zenk et al. 2025. Bits, not nats; divided by log2 C.
     """
 
     quantity = Quantity(
@@ -36,7 +38,7 @@ class MeanEntropy:
 
 @uncertainty_scores.register("mean_entropy_foreground")
 class MeanEntropyForeground:
-    """Mean entropy where the network found foreground (probability > 0.5): how unsure it is of what it shows."""
+    """Mean entropy where the network found foreground (any label): how unsure it is of what it shows."""
 
     quantity = Quantity(
         name="mean_entropy_foreground",

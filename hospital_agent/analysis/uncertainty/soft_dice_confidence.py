@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import uncertainty_scores
 from hospital_agent.analysis.uncertainty.voxels import doubt_of
@@ -13,7 +14,8 @@ class SoftDiceConfidence:
     """1 - 2 sum(p m) / (sum p + sum m), p the foreground probability and m the mask (p > 0.5) on the same grid.
 
     If voxels were independent with these probabilities, 1 - it would be close to the expected Dice. It is an
-    uncertainty here: 0 is certain. An empty mask has no Dice to expect and no value.
+    uncertainty here: 0 is certain. An empty mask has no Dice to expect and no value. With several labels it is the mean
+    over those that are predicted, each with its own probability and its own mask (where its probability is largest).
 
     Source:
         Borges et al., "Soft Dice Confidence", arXiv 2402.10665; differs: stored as 1 - it, None for an empty mask.
@@ -35,9 +37,10 @@ class SoftDiceConfidence:
         doubt = doubt_of(segmentation)
         if doubt is None:
             return None
-        voxels = int(np.count_nonzero(doubt.foreground))
-        if voxels == 0:
-            return None
-        inside = float(doubt.probability[doubt.foreground].sum(dtype=np.float64))
-        everywhere = float(doubt.probability.sum(dtype=np.float64))
-        return min(max(1 - 2 * inside / (everywhere + voxels), 0.0), 1.0)
+        promised = [_promised_dice(probability, mask) for probability, mask in doubt.labels() if mask.any()]
+        return min(max(1 - float(np.mean(promised)), 0.0), 1.0) if promised else None
+
+
+def _promised_dice(probability: FloatArray, mask: BoolArray) -> float:
+    inside = float(probability[mask].sum(dtype=np.float64))
+    return 2 * inside / (float(probability.sum(dtype=np.float64)) + int(np.count_nonzero(mask)))

@@ -8,7 +8,7 @@ from hospital_agent.analysis.uncertainty.max_softmax import (
     MaxSoftmaxAwayFromBoundary,
     MaxSoftmaxForeground,
 )
-from tests.patches import segmentation_of
+from tests.patches import multi_class, segmentation_of
 
 
 def test_each_region_on_paper() -> None:
@@ -24,3 +24,9 @@ def test_an_empty_prediction_has_no_foreground() -> None:
     case = segmentation_of(np.full((4, 4, 4), 0.25, dtype=np.float32))
     assert MaxSoftmaxForeground().compute(case) is None
     assert MaxSoftmax().compute(case) == pytest.approx(0.25)
+
+
+def test_ignorance_is_a_half_however_many_classes_there_are() -> None:
+    thirds = multi_class(np.array([0.2, 0.7, 0.1]).reshape(3, 1, 1, 1))
+    assert MaxSoftmax().compute(thirds) == pytest.approx(0.3 * 3 / 4)
+    assert MaxSoftmaxForeground().compute(thirds) == pytest.approx(0.3 * 3 / 4)

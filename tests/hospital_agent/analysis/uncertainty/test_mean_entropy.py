@@ -8,7 +8,7 @@ from hospital_agent.analysis.uncertainty.mean_entropy import (
     MeanEntropyAwayFromBoundary,
     MeanEntropyForeground,
 )
-from tests.patches import segmentation_of
+from tests.patches import multi_class, segmentation_of
 
 QUARTER = 0.25 * 2 + 0.75 * np.log2(4 / 3)
 
@@ -33,3 +33,10 @@ def test_a_small_lesion_in_a_small_image_leaves_nothing_away_from_the_boundary()
     probability = np.zeros((3, 3, 3), dtype=np.float32)
     probability[1, 1, 1] = 1
     assert MeanEntropyAwayFromBoundary().compute(segmentation_of(probability)) is None
+
+
+def test_ignorance_is_one_however_many_classes_there_are() -> None:
+    p = np.array([0.2, 0.7, 0.1])
+    thirds = multi_class(p.reshape(3, 1, 1, 1))
+    assert MeanEntropy().compute(thirds) == pytest.approx(-(p * np.log(p)).sum() / np.log(3), rel=1e-5)
+    assert MeanEntropyForeground().compute(thirds) == pytest.approx(-(p * np.log(p)).sum() / np.log(3), rel=1e-5)

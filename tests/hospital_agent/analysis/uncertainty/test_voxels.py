@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from hospital_agent.analysis.errors import AnalysisError
+from hospital_agent.analysis.errors import AnalysisError, GeometryMismatch
 from hospital_agent.analysis.uncertainty.voxels import VoxelDoubt, doubt_of, mean_over
-from tests.patches import segmentation_of
+from tests.patches import multi_class, segmentation_of
 
 ISOTROPIC = (1.0, 1.0, 1.0)
 
@@ -92,3 +92,38 @@ def test_maps_are_made_once_and_leave_with_their_segmentation() -> None:
     del maps, segmentation
     gc.collect()
     assert gone() is None
+
+
+def test_of_several_classes_any_label_is_foreground_even_below_a_half() -> None:
+    softmax = np.array([[0.4, 0.2, 0.4, 0.1], [0.3, 0.5, 0.4, 0.1], [0.3, 0.3, 0.2, 0.8]]).reshape(3, 1, 1, 4)
+    maps = doubt_of(multi_class(softmax))
+    assert maps.predicted.ravel().tolist() == [0, 1, 0, 2]
+    assert maps.foreground.ravel().tolist() == [False, True, False, True]
+    assert [mask.ravel().tolist() for _, mask in maps.labels()] == [
+        [False, True, False, False],
+        [False, False, False, True],
+    ]
+    np.testing.assert_allclose(maps.probability.ravel(), [0.6, 0.8, 0.6, 0.9], rtol=1e-6)
+
+
+def test_the_boundary_of_several_classes_is_that_of_any_label() -> None:
+    softmax = np.zeros((3, 1, 1, 40), dtype=np.float32)
+    softmax[0, ..., :10] = softmax[1, ..., 10:25] = softmax[2, ..., 25:] = 1
+    maps = VoxelDoubt(1 - softmax[0], (1.0, 1.0, 4.0), softmax)
+    assert np.flatnonzero(~maps.away_from_boundary).tolist() == [9, 10]  # and nothing between the labels
+
+
+def test_refuses_classes_that_are_no_softmax() -> None:
+    probability = np.full((2, 2, 2), 0.5, dtype=np.float32)
+    with pytest.raises(AnalysisError, match="sum to 1"):
+        VoxelDoubt(probability, ISOTROPIC, np.full((3, 2, 2, 2), 0.5, dtype=np.float32))
+    with pytest.raises(AnalysisError, match="between 0 and 1"):
+        VoxelDoubt(probability, ISOTROPIC, np.full((3, 2, 2, 2), np.nan, dtype=np.float32))
+    with pytest.raises(GeometryMismatch):
+        VoxelDoubt(probability, ISOTROPIC, np.full((3, 2, 2, 3), 1 / 3, dtype=np.float32))
+
+
+def test_each_temperature_is_computed_once() -> None:
+    maps = doubt(np.full((2, 2, 2), 0.1))
+    assert maps.one_minus_max_at(10) is maps.one_minus_max_at(10.0)
+    assert maps.one_minus_max_at(100) is not maps.one_minus_max_at(10)
