@@ -11,9 +11,10 @@ from hospital_agent.analysis.imaging.volume import FloatArray
 from hospital_agent.simulation.shifts import Family, Ranges, Strength, between, shifts
 from hospital_agent.simulation.shifts.signal import Signal
 
-# Largest |log| of the field: at most 1.3, 2 and 4.5 times brighter or darker than the middle of the image.
-AMPLITUDES: Ranges = ((0.18, 0.26), (0.55, 0.7), (1.2, 1.5))
-CT_SHARE = 0.25  # HU have a fixed meaning: a quarter of the amplitude moves soft tissue by 50, 170 and 400 HU
+# Largest |log| of the field where organs lie: up to 1.2, 1.7 and 3.3 times brighter or darker than the mean there.
+AMPLITUDES: Ranges = ((0.12, 0.18), (0.4, 0.55), (0.9, 1.2))
+CT_SHARE = 0.25  # HU have a fixed meaning: a quarter of it moves soft tissue by up to 50, 150 and 350 HU
+CEILING = 2.0  # times the amplitude: what the field tends to in the corners, where polynomials run away
 DEGREE = 3
 WAVES = (2, 3, 3)  # along Z, Y, X: stacks have few slices
 WAVE_DECAY = 1.5
@@ -27,7 +28,7 @@ class PolynomialField:
     """exp of a random polynomial of degree 3 in (Z, Y, X).
 
     Args:
-        amplitude: largest |log field|.
+        amplitude: about the largest |log field| in the middle half of every axis.
         coefficients: (4, 4, 4) of the Legendre polynomials; those of a total degree above 3 are 0.
     """
 
@@ -51,7 +52,7 @@ class LowFrequencyField:
     """exp of a Gaussian random field of waves not shorter than the image.
 
     Args:
-        amplitude: largest |log field|.
+        amplitude: about the largest |log field| in the middle half of every axis.
         coefficients: (2, 3, 3) of the cosines with 0, 1 and 2 half waves over the image.
     """
 
@@ -74,11 +75,13 @@ def _multiply(signal: Signal, amplitude: float, coefficients: Coefficients, basi
     weights = np.asarray(coefficients, dtype=np.float64)
     along = [basis(length, count) for length, count in zip(signal.values.shape, weights.shape, strict=True)]
     log_field = np.einsum("ijk,iz,jy,kx->zyx", weights, *along, optimize=True)
-    log_field -= log_field.mean()
-    largest = float(np.abs(log_field).max())
+    middle = tuple(_middle(length) for length in log_field.shape)
+    log_field = log_field - log_field[middle].mean()
+    largest = float(np.abs(log_field[middle]).max())
     wanted = amplitude * (CT_SHARE if signal.is_ct else 1.0)
-    # A single voxel has no inside to vary over: its field is 1.
-    field = np.exp(log_field * (wanted / largest if largest > 0 else 0.0))
+    # A middle of one voxel has nothing to vary over: the field is 1.
+    relative = log_field / largest if largest > 0 else np.zeros_like(log_field)
+    field = np.exp(wanted * CEILING * np.tanh(relative / CEILING))
     return np.asarray(signal.values * field, dtype=np.float32)
 
 
@@ -88,6 +91,11 @@ def _legendre(length: int, count: int) -> NDArray[np.float64]:
 
 def _cosines(length: int, count: int) -> NDArray[np.float64]:
     return np.asarray(np.cos(np.pi * np.outer(np.arange(count), _positions(length))), dtype=np.float64)
+
+
+def _middle(length: int) -> slice:
+    inside = np.flatnonzero(np.abs(_positions(length) - 0.5) <= 0.25)
+    return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
 def _positions(length: int) -> NDArray[np.float64]:

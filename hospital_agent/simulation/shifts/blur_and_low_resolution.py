@@ -10,9 +10,9 @@ from hospital_agent.analysis.imaging.volume import FloatArray
 from hospital_agent.simulation.shifts import Family, Ranges, Strength, between, shifts
 from hospital_agent.simulation.shifts.signal import Signal
 
-SIGMA: Ranges = ((0.4, 0.6), (1.0, 1.4), (2.2, 3.0))
-INPLANE_FACTOR: Ranges = ((1.3, 1.6), (2.5, 3.2), (5.0, 7.0))
-SLICE_FACTOR: Ranges = ((1.3, 1.6), (2.2, 2.8), (3.6, 5.0))
+SIGMA: Ranges = ((0.3, 0.4), (0.8, 1.1), (1.7, 2.2))
+INPLANE_FACTOR: Ranges = ((1.2, 1.4), (1.8, 2.2), (3.5, 4.5))
+SLICE_FACTOR: Ranges = ((1.1, 1.25), (1.6, 2.0), (3.0, 4.0))
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CoarsePixels:
     """Pixels that average what lies in them, interpolated back.
 
     Args:
-        factor: how much larger the pixels are at 64 voxels; it grows with the in-plane unit, and is at least 1.
+        factor: how much larger the pixels are at 64 voxels; what it has above 1 grows with the in-plane unit.
         axes: 1 for coarser along Y alone (fewer phase-encode lines), 2 for both.
     """
 
@@ -55,7 +55,7 @@ class CoarsePixels:
 
     def change(self, signal: Signal) -> FloatArray:
         """Average and interpolate linearly."""
-        factor = max(1.0, self.factor * signal.inplane_unit)
+        factor = 1.0 + (self.factor - 1.0) * signal.inplane_unit
         coarse = _along(signal.values, 1, factor)
         return coarse if self.axes == 1 else _along(coarse, 2, factor)
 

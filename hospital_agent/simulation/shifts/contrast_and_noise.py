@@ -10,7 +10,7 @@ from hospital_agent.simulation.shifts import Family, Ranges, Strength, between, 
 from hospital_agent.simulation.shifts.signal import Signal
 
 LOG_GAMMA: Ranges = ((0.15, 0.25), (0.45, 0.65), (1.0, 1.3))
-NOISE: Ranges = ((0.03, 0.05), (0.1, 0.15), (0.3, 0.4))
+NOISE: Ranges = ((0.02, 0.03), (0.06, 0.09), (0.14, 0.19))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from hospital_agent.analysis.imaging.volume import FloatArray
 from hospital_agent.simulation.shifts import Family, Ranges, Strength, between, draw_seed, shifts
 from hospital_agent.simulation.shifts.signal import Signal
 
-BRIGHTNESS: Ranges = ((0.06, 0.1), (0.2, 0.3), (0.55, 0.8))
+BRIGHTNESS: Ranges = ((0.02, 0.035), (0.08, 0.12), (0.22, 0.3))
 HIT_SHARE: Ranges = ((0.2, 0.35), (0.5, 0.65), (0.85, 1.0))
-CT_SHARE = 0.5  # a stripe of the same height beside water is 1024 HU; half of it is already gross
 STRIPES = (4.0, 20.0)  # over the shorter side of the slice
 SPARKS = 3
 
@@ -27,7 +26,7 @@ class SteadySpike:
     magnitude is what one sees: stripes where the body is, an even haze in air.
 
     Args:
-        brightness: a, in bright tissue.
+        brightness: a sqrt(number of spikes), in bright tissue: several spikes together are as bright as one.
         stripes: (u, v, phase), one row a spike.
     """
 
@@ -41,7 +40,7 @@ class SteadySpike:
 
     def change(self, signal: Signal) -> FloatArray:
         """The magnitude of slice and waves."""
-        waves = _waves(signal, self.stripes) * np.complex64(_height(signal, self.brightness))
+        waves = _waves(signal, self.stripes, self.brightness)
         return np.asarray(np.abs(signal.values + waves), dtype=np.float32)
 
 
@@ -50,7 +49,7 @@ class ScatteredSpikes:
     """Sparks that hit some of the slices, each with spikes of its own.
 
     Args:
-        brightness: of each spike, in bright tissue.
+        brightness: of a slice's spikes together, in bright tissue.
         hit_share: share of the slices that are hit; at least one is.
         seed: which slices, and which stripes.
     """
@@ -70,8 +69,7 @@ class ScatteredSpikes:
         changed = signal.values.copy()
         count = max(1, round(self.hit_share * len(changed)))
         for number in rng.permutation(len(changed))[:count]:
-            waves = _waves(signal, _draw_stripes(SPARKS, rng)) * np.complex64(_height(signal, self.brightness))
-            changed[number] = np.abs(changed[number] + waves)
+            changed[number] = np.abs(changed[number] + _waves(signal, _draw_stripes(SPARKS, rng), self.brightness))
         return changed
 
 
@@ -83,11 +81,7 @@ def _draw_stripes(count: int, rng: np.random.Generator) -> tuple[Stripe, ...]:
     return tuple(drawn)
 
 
-def _height(signal: Signal, brightness: float) -> float:
-    return brightness * (CT_SHARE if signal.is_ct else 1.0)
-
-
-def _waves(signal: Signal, stripes: tuple[Stripe, ...]) -> NDArray[np.complex64]:
+def _waves(signal: Signal, stripes: tuple[Stripe, ...], brightness: float) -> NDArray[np.complex64]:
     """Sum of the waves over one slice, (Y, X) complex64."""
     height, width = signal.values.shape[1:]
     y, x = np.arange(height) / height, np.arange(width) / width
@@ -95,7 +89,7 @@ def _waves(signal: Signal, stripes: tuple[Stripe, ...]) -> NDArray[np.complex64]
     for down, right, phase in stripes:
         along_y, along_x = np.exp(2j * np.pi * down * y + 1j * phase), np.exp(2j * np.pi * right * x)
         total += np.outer(along_y, along_x).astype(np.complex64)
-    return total
+    return total * np.complex64(brightness / np.sqrt(len(stripes)))
 
 
 shifts.register("spikes")(Family("Spikes", {"steady": SteadySpike, "scattered": ScatteredSpikes}))
