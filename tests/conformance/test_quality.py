@@ -13,12 +13,22 @@ from hospital_agent.analysis.features import features
 from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.analysis.quality import QualityModel, QualityPrediction, quality_models
 from hospital_agent.analysis.quality.fitting import fit_quality_model
+from hospital_agent.analysis.quality.fused import TOGETHER
+from hospital_agent.analysis.quality.fused_fit import fit_fused
 from hospital_agent.analysis.quality.inputs import DEFAULT_INPUTS
 from hospital_agent.analysis.quality.quantities import FAILURE_PROBABILITY, PREDICTED_DICE
 from hospital_agent.analysis.uncertainty import uncertainty_scores
 from tests.quality_cases import simulated_cases
 
+
+def fused() -> QualityModel:
+    rows, dice, patients = simulated_cases(patients=20, each=2)
+    groups = [f"shift-{i % 3}" for i in range(len(rows))]
+    return fit_fused(rows, dice, patients, groups, {item.name: "higher_is_worse" for item in DEFAULT_INPUTS})
+
+
 FITTED: dict[str, Callable[[], QualityModel]] = {
+    "fused_quality": cache(fused),
     "logistic_regression": cache(lambda: fit_quality_model(*simulated_cases(patients=20))),
 }
 NAMES = quality_models.load("hospital_agent.analysis.quality").names()
@@ -63,7 +73,7 @@ def test_every_default_input_is_registered(group: str, known: list[str]) -> None
 @settings(max_examples=60, deadline=None)
 def test_any_values_give_a_defined_or_an_openly_undefined_answer(name: str, scores: dict[str, float | None]) -> None:
     answer = checked(FITTED[name]().predict(scores, empty=False))
-    assert set(answer.contributions) <= set(FITTED[name]().inputs)
+    assert set(answer.contributions) <= {*FITTED[name]().inputs, TOGETHER}
 
 
 @every_model

@@ -10,6 +10,8 @@ from scipy.optimize import minimize
 
 from hospital_agent.analysis.quality.inputs import Float64Array
 
+FEWEST_PATIENTS_FOR_INTERVAL = 19  # below that not even 95 % can be promised
+
 
 @dataclass(frozen=True)
 class Platt:
@@ -31,6 +33,17 @@ class Platt:
         """From log-odds of cases that the model has not seen, and whether they failed."""
         bad, good = int(failed.sum()), int((~failed).sum())
         target = np.where(failed, (bad + 1) / (bad + 2), 1 / (good + 2))
+        return cls._fit(log_odds, target, math.log((bad + 1) / (good + 1)))
+
+    @classmethod
+    def fit_share(cls, log_odds: Float64Array, share: Float64Array) -> "Platt":
+        """The same for a share in [0, 1] instead of an event, as 1 - Dice: its expectation (Papke, Wooldridge 1996)."""
+        mean = min(max(float(share.mean()), 1e-3), 1 - 1e-3)
+        return cls._fit(log_odds, np.clip(share, 1e-3, 1 - 1e-3), math.log(mean / (1 - mean)))
+
+    @classmethod
+    def _fit(cls, log_odds: Float64Array, target: Float64Array, base_rate: float) -> "Platt":
+        """Least cross-entropy between the targets and the sigmoid; the base rate where the slope would be negative."""
         centre, spread = float(log_odds.mean()), float(log_odds.std()) or 1.0
         scaled = (log_odds - centre) / spread
 
@@ -38,7 +51,6 @@ class Platt:
             logits = parameters[0] * scaled + parameters[1]
             return float(np.mean(np.logaddexp(0.0, logits) - target * logits))
 
-        base_rate = math.log((bad + 1) / (good + 1))
         slope, intercept = minimize(loss, np.array([1.0, base_rate]), method="BFGS", options={"gtol": 1e-6}).x
         if slope <= 0:
             return cls(0.0, base_rate)

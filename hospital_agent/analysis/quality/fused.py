@@ -1,0 +1,210 @@
+"""The recommended quality model: every score that one forward pass gives, fused into one answer.
+
+Predicting needs numpy alone; fitting lives in `fused_fit`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from hospital_agent.analysis.errors import ModelMismatch
+from hospital_agent.analysis.quality import QualityPrediction, Scores, quality_models
+from hospital_agent.analysis.quality.answers import EMPTY_MASK, NO_INPUTS, undefined
+from hospital_agent.analysis.quality.attribution import contributions
+from hospital_agent.analysis.quality.calibration import Platt
+from hospital_agent.analysis.quality.fused_columns import FusedColumns
+from hospital_agent.analysis.quality.inputs import Float64Array
+from hospital_agent.analysis.quality.trees import TreeEnsemble
+from shared.report import FlagQuality
+
+KIND = "fused_quality"
+TOGETHER = "all scores together"  # to whom the means over all inputs are credited
+LEAST_SPREAD = 0.1  # of the Dice around its expectation, where the expectation is near 0 or 1
+
+
+@dataclass(frozen=True, eq=False)
+class FusedScore:
+    """How bad a mask is, on the scale of -logit(Dice): the mean of a linear answer and of trees.
+
+    Both know which way each score points and never speak against it. The line goes on where training ended; the
+    trees see what only some scores together tell.
+
+    Args:
+        weights: (C,), not below 0 where a column may only speak for worse.
+        intercept: of the line.
+        trees: monotone in the same columns.
+    """
+
+    weights: Float64Array
+    intercept: float
+    trees: TreeEnsemble
+
+    def badness(self, columns: Float64Array) -> Float64Array:
+        """(N,) higher is worse."""
+        badness: Float64Array = (columns @ self.weights + self.intercept + self.trees.predict(columns)) / 2
+        return badness
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON values."""
+        return {"weights": self.weights.tolist(), "intercept": self.intercept, "trees": self.trees.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], columns: int) -> Self:
+        """The score again; a wrong shape raises KeyError, TypeError or ValueError."""
+        weights = np.array(data["weights"], dtype=np.float64)
+        if weights.shape != (columns,) or not np.isfinite(weights).all():
+            raise ValueError("The weights do not fit the columns.")
+        return cls(weights, float(data["intercept"]), TreeEnsemble.from_json(data["trees"], columns))
+
+
+def spread_of(dice: Float64Array) -> Float64Array:
+    """How widely Dice scatters around an expectation: most in the middle, where much is possible."""
+    return np.maximum(np.sqrt(dice * (1 - dice)), LEAST_SPREAD)
+
+
+@quality_models.register(KIND)
+@dataclass(frozen=True, eq=False)
+class FusedQualityModel:
+    """Predicts the Dice of a mask from all scores of its one forward pass, and ranks masks for review.
+
+    A single score fails where a shift leaves it alone. Here features, confidences and feature-space scores are put on
+    one scale (`FusedColumns`) and weighed by what they told of Dice under shifts; every score is bound to the
+    direction that it declares, so that few patients cannot teach it nonsense, and what is learned holds for shifts
+    of families that training did not contain as far as it can.
+
+    Args:
+        version: of the fitted model.
+        encoding: from named values to columns.
+        score: from columns to badness.
+        dice: from badness to 1 - expected Dice.
+        failure: from badness to the probability that Dice < 0.6.
+        start: (C,) mean of the training columns, from which contributions are counted.
+        threshold: a case is flagged when its failure probability lies above it.
+        interval_level: e.g. 0.9.
+        interval_scale: half-width of the interval in `spread_of`; None with too few patients.
+        interval_source: what the interval stands on, or why there is none, in words.
+        told: measured sensitivity and specificity of the flag; None where they could not be measured.
+        assessment: further measured figures, by name.
+    """
+
+    version: str
+    encoding: FusedColumns
+    score: FusedScore
+    dice: Platt
+    failure: Platt
+    start: Float64Array
+    threshold: float
+    interval_level: float
+    interval_scale: float | None
+    interval_source: str
+    told: FlagQuality | None
+    assessment: Mapping[str, Any]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all values that it looks at."""
+        return tuple(item.name for item in self.encoding.inputs)
+
+    @property
+    def interval_note(self) -> str:
+        """What the interval stands on."""
+        percent = f"{100 * self.interval_level:.0f} %"
+        if self.interval_scale is None:
+            return f"[0, 1]: {self.interval_source}"
+        return f"{percent} over {self.interval_source}"
+
+    def flag_quality(self, *, mask_only: bool) -> FlagQuality | None:
+        """What the flag is worth on shift families not seen; None for supplied masks, on which it was not measured."""
+        return None if mask_only else self.told
+
+    def badness(self, rows: Sequence[Scores]) -> Float64Array:
+        """(N,) on the scale of -logit(Dice), uncalibrated; higher is worse."""
+        return self.score.badness(self.encoding.columns(self.encoding.table(rows)))
+
+    def risk(self, scores: Scores) -> float:
+        """A continuous score for ranking cases, in (0, 1): higher is worse, whatever the calibration says.
+
+        Undefined scores count as ordinary; a case of which nothing is known ranks in the middle.
+        """
+        return float(1 / (1 + np.exp(-np.clip(self.badness([scores])[0], -30, 30))))
+
+    def predict(self, scores: Scores, *, empty: bool = False) -> QualityPrediction:
+        """Predict from named values; `empty` says that the mask has no voxel."""
+        table = self.encoding.table([scores])
+        if empty or np.isnan(table).all():
+            return undefined(EMPTY_MASK if empty else NO_INPUTS)
+        columns = self.encoding.columns(table)
+        badness = self.score.badness(columns)
+        dice = 1 - self.dice.probability(badness)
+        reach = 1.0 if self.interval_scale is None else self.interval_scale * float(spread_of(dice)[0])
+        probability = float(self.failure.probability(badness)[0])
+        return QualityPrediction(
+            predicted_dice=float(dice[0]),
+            low=max(float(dice[0]) - reach, 0.0),
+            high=min(float(dice[0]) + reach, 1.0),
+            interval_note=self.interval_note,
+            failure_probability=probability,
+            flagged=probability > self.threshold,
+            contributions=self._contributions(columns[0]),
+        )
+
+    def _contributions(self, column: Float64Array) -> dict[str, float]:
+        """In the log-odds of failure, against the training mean."""
+        owners = [name or TOGETHER for name, _ in self.encoding.layout]
+        return contributions(lambda c: self.failure.log_odds(self.score.badness(c)), self.start, column, owners)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON values: what `quality.json` of a model folder holds."""
+        return {
+            "kind": KIND,
+            "version": self.version,
+            "inputs": self.encoding.to_json(),
+            "score": self.score.to_json(),
+            "dice": [self.dice.slope, self.dice.intercept],
+            "failure": [self.failure.slope, self.failure.intercept],
+            "start": self.start.tolist(),
+            "threshold": self.threshold,
+            "interval_level": self.interval_level,
+            "interval_scale": self.interval_scale,
+            "interval_source": self.interval_source,
+            "flag_quality": None if self.told is None else self.told.model_dump(mode="json"),
+            "assessment": dict(self.assessment),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The fitted model again.
+
+        Raises:
+            ModelMismatch: the JSON is not of such a model.
+        """
+        try:
+            if data["kind"] != KIND:
+                raise ValueError("Another kind of model.")
+            return cls._from_json(data)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as problem:
+            raise ModelMismatch("The quality model of this folder is damaged.") from problem
+
+    @classmethod
+    def _from_json(cls, data: Mapping[str, Any]) -> Self:
+        encoding = FusedColumns.from_json(data["inputs"])
+        count = len(encoding.layout)
+        scale, told, start = data["interval_scale"], data["flag_quality"], np.array(data["start"], dtype=np.float64)
+        if start.shape != (count,):
+            raise ValueError("The training mean does not fit the columns.")
+        return cls(
+            version=str(data["version"]),
+            encoding=encoding,
+            score=FusedScore.from_json(data["score"], count),
+            dice=Platt(*map(float, data["dice"])),
+            failure=Platt(*map(float, data["failure"])),
+            start=start,
+            threshold=float(data["threshold"]),
+            interval_level=float(data["interval_level"]),
+            interval_scale=None if scale is None else float(scale),
+            interval_source=str(data["interval_source"]),
+            told=None if told is None else FlagQuality.model_validate(told),
+            assessment=dict(data["assessment"]),
+        )
