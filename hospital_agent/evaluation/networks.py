@@ -71,7 +71,7 @@ def _train(
     )
     fixed = [next(held_out) for _ in range(max(1, VALIDATION_TILES // task.plan.batch))]
     batches = tiles_of(items, task.plan, np.random.default_rng(start))
-    plan = LoopPlan(steps, task.plan.learning_rate, validate_every=max(1, steps // 4), keep_best=1)
+    plan = LoopPlan(steps, task.plan.learning_rate, validate_every=max(1, steps // 5), keep_best=1)
     best = train(network, batches, segmentation_loss, lambda net: _tile_dice(net, fixed), plan, place / "training")
     load_best(network, place / "training", best)
 

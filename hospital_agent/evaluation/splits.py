@@ -21,10 +21,10 @@ class Parts:
 def split_patients(
     examples: Sequence[Example], split: Split, seed: int, images_per_patient: int | None = None
 ) -> Parts:
-    """Draw the patients of each part; all images of a training patient go with it.
+    """Draw the patients of each part; all images of a patient go with it.
 
     Args:
-        images_per_patient: how many images of a patient are validated and tested on; all when None.
+        images_per_patient: how many images of a patient are tested on; all when None.
 
     Raises:
         TooFewCases: no patient would be left to train on.
@@ -39,7 +39,7 @@ def split_patients(
     test, validation = set(drawn[: split.test]), set(drawn[split.test : split.test + split.validation])
     return Parts(
         train=[example for example in examples if example.patient not in test | validation],
-        validation=_some(examples, validation, images_per_patient),
+        validation=[example for example in examples if example.patient in validation],
         test=_some(examples, test, images_per_patient),
     )
 

@@ -1,10 +1,12 @@
 """A simulated patient: a host, lesions and a scanner, with exact truth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.analysis.imaging.volume import BoolArray, Volume
+from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.simulation.hosts import Host
 from hospital_agent.simulation.lesions import TRAINING_FAMILIES, Family, Lesion, draw_lesions, insert_lesions
 from hospital_agent.simulation.scanner import Scanner, acquire, average_slices
@@ -47,6 +49,26 @@ def simulate_patient(
         shares = tuple(average_slices(share, host.spacing_mm, spacing[0])[0] for share in shares)  # type: ignore[assignment]
     truth, ignore, lungs = (share >= 0.5 for share in shares)
     return SimulatedPatient(Volume(image, spacing), truth, ignore & ~truth, lungs, lesions, scanner)
+
+
+def cleared(found: Segmentation, ignore: BoolArray, volume: Volume) -> Segmentation:
+    """A segmentation that says nothing where nothing is known: mask, labels and probabilities are background there.
+
+    Args:
+        ignore: (Z, Y, X) bool on the volume's grid.
+    """
+    labels = None if found.labels is None else np.where(ignore, np.uint8(0), found.labels)
+    mask = found.mask & ~ignore
+    if found.probability is None or found.working_spacing_mm is None:
+        return replace(found, mask=mask, labels=labels)
+    unknown = resample(ignore.astype(np.float32), volume.spacing_mm, found.working_spacing_mm) >= 0.5
+    probability = np.where(unknown, np.float32(0.0), found.probability)
+    softmax = found.class_probabilities
+    if softmax is not None:
+        background = np.zeros((softmax.shape[0], 1, 1, 1), dtype=np.float32)
+        background[0] = 1.0
+        softmax = np.where(unknown, background, softmax)
+    return replace(found, mask=mask, labels=labels, probability=probability, class_probabilities=softmax)
 
 
 def draw_lesion_count(rng: np.random.Generator, healthy_fraction: float) -> int:

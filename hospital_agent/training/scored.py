@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from hospital_agent.analysis.features import features
 from hospital_agent.analysis.imaging.lungs import lung_backends
-from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.analysis.imaging.volume import BoolArray, Volume
 from hospital_agent.analysis.metrics.dice import Agreement, absolute_volume_error_ml, agreement, dice
 from hospital_agent.analysis.metrics.surface import surface_dice
@@ -22,7 +21,7 @@ from hospital_agent.analysis.uncertainty import uncertainty_scores
 from hospital_agent.pipeline import analyse_case
 from hospital_agent.simulation.hosts import Host
 from hospital_agent.simulation.lesions import TEST_ONLY_FAMILIES, TRAINING_FAMILIES
-from hospital_agent.simulation.patient import SimulatedPatient, draw_lesion_count, simulate_patient
+from hospital_agent.simulation.patient import SimulatedPatient, cleared, draw_lesion_count, simulate_patient
 from hospital_agent.simulation.scanner import KERNELS, Scanner
 from hospital_agent.toolkit import Toolkit
 from hospital_agent.training.recipe import Recipe
@@ -87,11 +86,7 @@ class OnlyWhereKnown:
         """Segment the volume, then clear mask and probability where nothing is known."""
         found = self.segmenter.segment(volume)
         self.ignored_ml = float((found.mask & self.ignore).sum()) * volume.voxel_ml
-        probability = found.probability
-        if probability is not None and found.working_spacing_mm is not None:
-            share = resample(self.ignore.astype(np.float32), volume.spacing_mm, found.working_spacing_mm)
-            probability = np.where(share >= 0.5, np.float32(0.0), probability)
-        return replace(found, mask=found.mask & ~self.ignore, probability=probability)
+        return cleared(found, self.ignore, volume)
 
 
 def toolkit_for(recipe: Recipe, network: UNet, ood: dict[str, OodScore]) -> Toolkit:

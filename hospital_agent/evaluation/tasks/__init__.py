@@ -4,6 +4,7 @@ A task says where its images lie under a data folder, which of them show one pat
 network they are segmented, and under which conditions they are tested.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +14,13 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.imaging.volume import Shape, Volume
+from hospital_agent.analysis.imaging.volume import BoolArray, Shape, Volume
+from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.segmentation.network import WorkingGrid
 from hospital_agent.analysis.segmentation.unet import UNetShape
 from hospital_agent.evaluation.rows import Condition
+from hospital_agent.simulation import shifts
+from hospital_agent.simulation.patient import cleared
 from shared.registry import Registry
 
 Labels = NDArray[np.uint8]
@@ -49,6 +53,31 @@ class Example:
     def content(self) -> tuple[Volume, Labels]:
         """Volume and labels."""
         return self.read()
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An example under a condition: what a network is shown, and what is true of it.
+
+    Args:
+        patient, name: of the example.
+        labels: (Z, Y, X) uint8 on the volume's grid.
+        label_count: how many labels the task has, background not counted.
+        lungs: (Z, Y, X) bool where the task has them.
+        ignore: (Z, Y, X) bool, where nothing is known; nothing is scored there.
+    """
+
+    patient: str
+    name: str
+    volume: Volume
+    labels: Labels
+    label_count: int
+    lungs: BoolArray | None = None
+    ignore: BoolArray | None = None
+
+    def only_where_known(self, found: Segmentation) -> Segmentation:
+        """A segmentation that says nothing where nothing is known."""
+        return found if self.ignore is None else cleared(found, self.ignore, self.volume)
 
 
 @dataclass(frozen=True)
@@ -88,7 +117,7 @@ class Task(Protocol):
     plan: TrainingPlan
     split: Split
     members: int  # of the deep ensemble; 1 where none is trained
-    images_per_patient: int | None  # in validation and test; all when None
+    images_per_patient: int | None  # in the test; all when None
 
     def examples(self, data: Path) -> list[Example]:
         """All images of the task under the data folder.
@@ -100,6 +129,10 @@ class Task(Protocol):
 
     def conditions(self) -> tuple[Condition, ...]:
         """Under which conditions validation and test images are segmented; the first is the image as it is."""
+        ...
+
+    def under(self, example: Example, condition: Condition, seed: int) -> Subject:
+        """The example under a condition; the same seed draws the same."""
         ...
 
 
@@ -114,7 +147,7 @@ class FolderTask:
         families: the shift families.
         strengths: 1 (mild) to 3 (severe).
         modality: "CT" or "MR".
-        images_per_patient: how many of a patient's images are validated and tested on; all when None.
+        images_per_patient: how many of a patient's images are tested on; all when None.
     """
 
     name: str
@@ -142,6 +175,16 @@ class FolderTask:
         """As they are, and every family at every strength."""
         shifted = (Condition(family, strength) for family in self.families for strength in self.strengths)
         return (Condition(), *shifted)
+
+    def under(self, example: Example, condition: Condition, seed: int) -> Subject:
+        """The example, shifted unless the condition is the image as it is."""
+        volume, labels = example.content
+        if condition != Condition():
+            rng = np.random.default_rng(
+                [seed, zlib.crc32(example.name.encode()), zlib.crc32(condition.family.encode()), condition.strength]
+            )
+            volume = shifts.apply(shifts.choose(condition.family, condition.strength, rng), volume)
+        return Subject(example.patient, example.name, volume, labels, len(self.label_names))
 
 
 tasks: Registry[Task] = Registry("task")

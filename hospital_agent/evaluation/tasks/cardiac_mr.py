@@ -17,8 +17,8 @@ FLAT = FolderTask(
     name="cardiac_mr",
     label_names=("right ventricle", "myocardium", "left ventricle"),
     grid=WorkingGrid(spacing_mm=(10.0, 3.0, 3.0), tile=(1, 128, 128), scheme="standardised"),
-    shape=UNetShape(channels=(8, 16, 32, 64), classes=4, depth_kernel=1, depth_stride=1),
-    plan=TrainingPlan(patch=(1, 96, 96), steps=600, batch=8),
+    shape=UNetShape(channels=(8, 16, 32, 64, 96), classes=4, dropout=0.05, depth_kernel=1, depth_stride=1),
+    plan=TrainingPlan(patch=(1, 128, 128), steps=2000, batch=4, learning_rate=5e-3),
     split=Split(validation=8, test=10),
     images="cardiac_mr/images",
     labels="cardiac_mr/labels",
@@ -30,7 +30,7 @@ STACK = replace(
     name="cardiac_mr_3d",
     grid=replace(FLAT.grid, tile=(8, 128, 128)),
     shape=replace(FLAT.shape, depth_kernel=3),
-    plan=TrainingPlan(patch=(8, 80, 80), steps=400, batch=2),
+    plan=TrainingPlan(patch=(8, 96, 96), steps=800, batch=1, learning_rate=4e-3),
     members=1,
 )
 tasks.register("cardiac_mr")(FLAT)

@@ -1,0 +1,196 @@
+"""One image under one condition: segmented once, scored by every method, compared with its reference."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from hospital_agent.analysis.case import Case
+from hospital_agent.analysis.errors import AnalysisError, NotApplicable, TooFewCases
+from hospital_agent.analysis.features import features
+from hospital_agent.analysis.features.per_label import per_label
+from hospital_agent.analysis.imaging.resample import resample_to_shape
+from hospital_agent.analysis.imaging.volume import BoolArray, Volume
+from hospital_agent.analysis.metrics.calibration import boundary_calibration
+from hospital_agent.analysis.metrics.dice import dice
+from hospital_agent.analysis.metrics.surface import assd_mm, hd95_mm
+from hospital_agent.analysis.ood import Observation, OodScore, ood_scores
+from hospital_agent.analysis.segmentation.base import DropoutSegmenter, GradientSegmenter, Segmentation, Segmenter
+from hospital_agent.analysis.uncertainty import SampledScore, sampled_scores, uncertainty_scores
+from hospital_agent.evaluation.rows import Condition, Scored, Split
+from hospital_agent.evaluation.tasks import Labels, Subject
+
+VOLUME = "volume"  # the trivial score: minus the segmented volume, since small masks have low Dice
+Values = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The feature-space scores fitted on the training images of one seed, and why others could not be."""
+
+    scores: Mapping[str, OodScore]
+    refused: Mapping[str, str]
+
+
+def fit_reference(segmentations: Iterable[tuple[str, Segmentation]]) -> Reference:
+    """Fit every registered feature-space score on training images, given as (patient, segmentation) one at a time."""
+    registered = dict(ood_scores.load("hospital_agent.analysis.ood").items())
+    seen: dict[str, list[tuple[str, Observation]]] = {name: [] for name in registered}
+    for patient, segmentation in segmentations:
+        for name, score in registered.items():
+            shown = score.observe(segmentation)
+            if shown is not None:
+                seen[name].append((patient, shown))
+    fitted: dict[str, OodScore] = {}
+    refused: dict[str, str] = {}
+    for name, score in registered.items():
+        try:
+            fitted[name] = score.fit_cases([shown for _, shown in seen[name]], [patient for patient, _ in seen[name]])
+        except (NotApplicable, TooFewCases) as reason:
+            refused[name] = str(reason)
+    return Reference(fitted, refused)
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by name."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def time(self, name: str, compute: Callable[[], float | None]) -> float | None:
+        """What `compute` gives; None where it fails, since one method must not end the evaluation of the others."""
+        begun = perf_counter()
+        try:
+            return compute()
+        except AnalysisError:
+            return None
+        finally:
+            self.seconds[name] = perf_counter() - begun
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Everything that scores the images of one seed.
+
+    Args:
+        members: the network that is judged first, then the rest of its ensemble.
+        reference: feature-space scores fitted on that first network's training images.
+        seed: of the dropout passes.
+    """
+
+    task: str
+    members: Sequence[Segmenter]
+    reference: Reference
+    seed: int
+
+    def score(self, subject: Subject, condition: Condition, split: Split, *, several_passes: bool) -> Scored:
+        """Segment a subject and score it.
+
+        Args:
+            several_passes: False leaves out what costs more than one pass.
+        """
+        watch, volume = Stopwatch(), subject.volume
+        segmentation = subject.only_where_known(self.members[0].segment(volume))
+        values = self._one_pass(volume, subject.lungs, segmentation, watch)
+        if several_passes:
+            values |= self._several(subject, segmentation, watch)
+        predicted = _labels_of(segmentation)
+        labels = range(1, subject.label_count + 1)
+        by_label = {str(number): dice(predicted == number, subject.labels == number) for number in labels}
+        known = [value for value in by_label.values() if value is not None]
+        ece, mce = _calibration(segmentation, subject.labels)
+        return Scored(
+            task=self.task,
+            seed=self.seed,
+            split=split,
+            patient=subject.patient,
+            case=subject.name,
+            condition=condition,
+            dice=float(np.mean(known)) if known else None,
+            label_dice=by_label,
+            hd95_mm=_mean_over(hd95_mm, predicted, subject.labels, volume, labels),
+            assd_mm=_mean_over(assd_mm, predicted, subject.labels, volume, labels),
+            ece=ece,
+            mce=mce,
+            values=values,
+            seconds=watch.seconds,
+        )
+
+    def _one_pass(
+        self, volume: Volume, lungs: BoolArray | None, segmentation: Segmentation, watch: Stopwatch
+    ) -> Values:
+        case = Case(volume, segmentation, lungs, "none" if lungs is None else "given")
+        units = {name: unit() for name, unit in features.load("hospital_agent.analysis.features").items()}
+        values: Values = {name: watch.time(name, lambda unit=unit: unit.compute(case)) for name, unit in units.items()}  # type: ignore[misc]
+        if segmentation.labels is not None:
+            values |= per_label(case, units)
+        for name, doubt in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items():
+            values[name] = watch.time(name, lambda doubt=doubt: doubt().compute(segmentation))  # type: ignore[misc]
+        for name, score in self.reference.scores.items():
+            values[name] = watch.time(name, lambda score=score: score.compute(segmentation))  # type: ignore[misc]
+        values[VOLUME] = -float(segmentation.mask.sum()) * volume.voxel_ml
+        return values
+
+    def _several(self, subject: Subject, first: Segmentation, watch: Stopwatch) -> Values:
+        units = {name: unit() for name, unit in sampled_scores.load("hospital_agent.analysis.uncertainty").items()}
+        values: Values = {}
+        for source in ("dropout", "ensemble", "gradient"):
+            asked = {name: unit for name, unit in units.items() if unit.source == source}
+            if source == "gradient":
+                for name, unit in asked.items():
+                    values[name] = watch.time(name, lambda unit=unit: self._climbed(subject, unit))  # type: ignore[misc]
+                continue
+            begun = perf_counter()
+            answers = self._answers(
+                subject, first, source, max((unit.passes or 0 for unit in asked.values()), default=0)
+            )
+            price = perf_counter() - begun
+            for name, unit in asked.items():
+                if len(answers) > 1:
+                    values[name] = watch.time(name, lambda unit=unit: unit.compute(answers))  # type: ignore[misc]
+                    watch.seconds[name] += price
+        return values
+
+    def _answers(self, subject: Subject, first: Segmentation, source: str, passes: int) -> list[Segmentation]:
+        if source == "ensemble":
+            others = (member.segment(subject.volume) for member in self.members[1:])
+            return [first, *map(subject.only_where_known, others)]
+        network = self.members[0]
+        if not isinstance(network, DropoutSegmenter):
+            return []
+        try:
+            return [subject.only_where_known(one) for one in network.sample(subject.volume, passes, self.seed)]
+        except AnalysisError:
+            return []
+
+    def _climbed(self, subject: Subject, unit: SampledScore) -> float | None:
+        network = self.members[0]
+        if not isinstance(network, GradientSegmenter):
+            return None
+        moved = network.perturb(subject.volume, unit.temperature, unit.epsilon)  # type: ignore[attr-defined]
+        return unit.compute([subject.only_where_known(moved)])
+
+
+def _labels_of(segmentation: Segmentation) -> Labels:
+    return segmentation.mask.astype(np.uint8) if segmentation.labels is None else segmentation.labels
+
+
+def _mean_over(
+    distance: Callable[..., float | None], predicted: Labels, truth: Labels, volume: Volume, labels: Iterable[int]
+) -> float | None:
+    found = [distance(predicted == number, truth == number, volume.spacing_mm) for number in labels]
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _calibration(segmentation: Segmentation, truth: Labels) -> tuple[float | None, float | None]:
+    """ECE and MCE near the reference's boundary, on the working grid."""
+    softmax = segmentation.class_probabilities
+    if softmax is None:
+        return None, None
+    shape = (softmax.shape[1], softmax.shape[2], softmax.shape[3])
+    classes = range(softmax.shape[0])
+    shares = np.stack([resample_to_shape((truth == number).astype(np.float32), shape) for number in classes])
+    found = boundary_calibration(softmax, shares.argmax(axis=0).astype(np.uint8))
+    return (None, None) if found is None else (found.ece, found.mce)
