@@ -13,7 +13,7 @@ from hospital_agent.simulation.shifts.signal import Signal
 
 MODULATION: Ranges = ((0.12, 0.2), (0.4, 0.6), (1.0, 1.4))
 PERIODS = (2, 3, 4, 5)
-STILL: Ranges = ((0.25, 0.35), (0.1, 0.15), (0.03, 0.06))  # central share of the lines during which nothing moves
+STILL: Ranges = ((0.25, 0.35), (0.14, 0.2), (0.06, 0.1))  # central share of the lines during which nothing moves
 SHIFT_SHARE: Ranges = ((0.008, 0.015), (0.025, 0.04), (0.06, 0.09))
 DEGREES: Ranges = ((0.5, 1.5), (2.5, 5.0), (7.0, 12.0))
 
