@@ -102,14 +102,18 @@ class NetworkSegmenter:
     def sample(self, volume: Volume, passes: int, seed: int) -> Iterator[Segmentation]:
         """Segment `passes` times with dropout on; the same seed gives the same answers on one device.
 
+        Between two answers the network and the random numbers are as they were: whoever takes the answers may draw,
+        segment or sample meanwhile, and may stop early.
+
         Raises:
             NoDropout: the network has none.
         """
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            with dropout_on(self.network):
-                for _ in range(passes):
-                    yield self._segment(volume, NOTHING)
+        for number in range(passes):
+            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+                torch.manual_seed(int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
+                with dropout_on(self.network):
+                    answer = self._segment(volume, NOTHING)
+            yield answer
 
     def perturb(self, volume: Volume, temperature: float, epsilon: float) -> Segmentation:
         """Segment the image after a step towards higher confidence; two forward passes and a backward one.
@@ -236,5 +240,7 @@ def towards_confidence(network: nn.Module, batch: Tensor, temperature: float, ep
         if not logits.requires_grad:
             raise NoGradient("The network gives no gradient with respect to its input.")
         confidence = torch.log_softmax(logits / temperature, dim=1).amax(dim=1).mean()
-        (gradient,) = torch.autograd.grad(confidence, moved)
+        (gradient,) = torch.autograd.grad(confidence, moved, allow_unused=True)
+    if gradient is None:  # trainable weights alone make the logits differentiable; the input may still be cut off
+        raise NoGradient("The network gives no gradient with respect to its input.")
     return batch + epsilon * gradient.sign()
