@@ -18,6 +18,7 @@ from hospital_agent.analysis.ood.moments import Float64Array, GaussianMoments, f
 State = Mapping[str, NDArray[np.float64] | NDArray[np.float32]]
 
 ROWS_AT_ONCE = 1024  # distances are computed in blocks, so that a long list of rows needs no second copy of itself
+ROUNDING = 1e-14  # relative: rows that differ by less than this of their size are the same row
 FLOAT32_SAFE_RATIO = 1e3  # axes of a Cholesky factor may differ this much before float32 storage costs 1e-4 of D
 
 
@@ -34,8 +35,7 @@ def oas_weight(moments: GaussianMoments) -> float:
         Chen, Wiesel, Eldar, Hero, "Shrinkage algorithms for MMSE covariance estimation", 2010, eq. 23; as in
         scikit-learn the terms of order 2/D are left out.
     """
-    if moments.count < 2 or moments.total_variance <= 0:
-        raise TooFewCases("A covariance needs at least two different rows of features.")
+    check_spread(moments)
     d, n = moments.dimension, moments.count
     gram = moments.dense if moments.dense is not None else moments.factor @ moments.factor.T
     mean_square = float(np.sum(np.square(gram))) / n**2 / d**2
@@ -172,8 +172,7 @@ def fit_gaussian(moments: GaussianMoments, weight: float) -> Gaussian:
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"A shrinkage weight lies in [0, 1]; {weight} does not.")
-    if moments.count < 2 or moments.total_variance <= 0:
-        raise TooFewCases("A covariance needs at least two different rows of features.")
+    check_spread(moments)
     floor = weight * moments.total_variance / moments.dimension
     if moments.dense is not None:
         return _dense(moments, weight, floor)
@@ -184,6 +183,17 @@ def fit_gaussian(moments: GaussianMoments, weight: float) -> Gaussian:
         )
     spread, axes = moments.principal_axes
     return CompactGaussian(moments.mean, axes, (1 - weight) * spread + floor, floor)
+
+
+def check_spread(moments: GaussianMoments) -> None:
+    """That there are at least two different rows; what rounding makes of equal ones does not count.
+
+    Raises:
+        TooFewCases: there are not.
+    """
+    rounding = float(np.sum(np.square(ROUNDING * moments.mean)))
+    if moments.count < 2 or moments.total_variance <= rounding:
+        raise TooFewCases("A covariance needs at least two different rows of features.")
 
 
 def _dense(moments: GaussianMoments, weight: float, floor: float) -> DenseGaussian:

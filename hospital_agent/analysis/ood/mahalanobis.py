@@ -7,12 +7,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hospital_agent.analysis.errors import GeometryMismatch, ModelMismatch, TooFewCases
+from hospital_agent.analysis.errors import GeometryMismatch, ModelMismatch
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.ood import Observation, State, ood_scores
-from hospital_agent.analysis.ood.gaussian import Gaussian, fit_gaussian, gaussian_from_state
-from hospital_agent.analysis.ood.moments import GaussianMoments, feature_rows
-from hospital_agent.analysis.ood.patient_check import WeightChoice, choose_weight
+from hospital_agent.analysis.ood.gaussian import Gaussian
+from hospital_agent.analysis.ood.patient_check import WeightChoice
+from hospital_agent.analysis.ood.reference import GaussianReference, rows_and_patients
 from hospital_agent.analysis.ood.tiles import tile_map, tile_shares, weighted_mean
 from hospital_agent.analysis.segmentation.base import Segmentation
 from shared.quantities import Quantity, geometric_cuts
@@ -83,10 +83,8 @@ class Mahalanobis:
             FeatureShapeError: not a table of rows with one patient each.
             TooFewCases: fewer than two different rows.
         """
-        rows = feature_rows(features)
-        moments = GaussianMoments.of(rows)
-        choice = choose_weight(rows, patients, moments)
-        return cls(fit_gaussian(moments, choice.weight), moments.count, len(set(patients)), choice)
+        made = GaussianReference.fit(features, patients)
+        return cls(made.gaussian, made.row_count, made.patient_count, made.weight)
 
     @staticmethod
     def observe(segmentation: Segmentation) -> Observation | None:
@@ -97,10 +95,7 @@ class Mahalanobis:
     @classmethod
     def fit_cases(cls, observations: Sequence[Observation], patients: Sequence[str]) -> Self:
         """As `fit`, from the tiles of each case and the patient of each case."""
-        of_row = [patient for rows, patient in zip(observations, patients, strict=True) for _ in range(len(rows))]
-        if not of_row:
-            raise TooFewCases("A Gaussian needs features, and there are none.")
-        return cls.fit(np.concatenate(observations), of_row)
+        return cls.fit(*rows_and_patients(observations, patients))
 
     def distances(self, features: ArrayLike) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         """(P,) squared distance of each row of (P, D) features, >= 0.
@@ -126,13 +121,7 @@ class Mahalanobis:
 
     def state(self) -> State:
         """Everything fitted, as arrays."""
-        choice = self.weight
-        best = -1.0 if choice.best is None else choice.best
-        return {
-            **self.gaussian.state(),
-            "counts": np.array([self.patch_count, self.patient_count], dtype=np.float64),
-            "weight": np.array([choice.weight, choice.oas, best, choice.gain, choice.gain_error]),
-        }
+        return GaussianReference(self.gaussian, self.patch_count, self.patient_count, self.weight).state()
 
     @classmethod
     def from_state(cls, state: State) -> Self:
@@ -142,12 +131,10 @@ class Mahalanobis:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
         try:
-            patches, patients = (int(count) for count in state["counts"])
-            weight, oas, best, gain, error = (float(number) for number in state["weight"])
-            gaussian = gaussian_from_state(state)
+            made = GaussianReference.from_state(state)
         except (KeyError, ValueError, IndexError) as problem:
             raise ModelMismatch("The fitted state of the OOD score 'mahalanobis' is damaged.") from problem
-        return cls(gaussian, patches, patients, WeightChoice(weight, oas, None if best < 0 else best, gain, error))
+        return cls(made.gaussian, made.row_count, made.patient_count, made.weight)
 
 
 def _real_shape(segmentation: Segmentation) -> Shape | None:

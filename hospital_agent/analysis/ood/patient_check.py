@@ -15,6 +15,7 @@ from hospital_agent.analysis.ood.moments import Float64Array, GaussianMoments
 
 CANDIDATE_WEIGHTS = tuple(float(weight) for weight in np.geomspace(1e-3, 1.0, 25))
 FEWEST_PATIENTS = 3
+NOTHING_LEFT = 1e-12  # share of the scatter below which what is left of it is rounding
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def choose_weight(rows: Float64Array, patients: Sequence[str], moments: Gaussian
         return WeightChoice(formula, formula)
     candidates = (formula, *CANDIDATE_WEIGHTS)
     likelihood = left_out_log_likelihood(rows, patients, moments, candidates)
+    if likelihood.shape[0] < FEWEST_PATIENTS:
+        return WeightChoice(formula, formula)
     best = int(np.argmax(likelihood.mean(axis=0)))
     gains = likelihood[:, best] - likelihood[:, 0]
     gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(gains.size))
@@ -72,29 +75,33 @@ def left_out_log_likelihood(
 
     Exact and quick: the covariance without a patient differs from the whole one by as many rank-one terms as the
     patient has rows, plus one for the mean, so one eigendecomposition serves all patients and weights (Woodbury).
-    Patients stand in sorted order.
+    Patients stand in sorted order; one without whom the others do not vary tells nothing and is passed over.
     """
     spread, axes = moments.principal_axes
     coordinates = (rows - moments.mean) @ axes.T
     of_row = np.asarray(patients)
-    return np.array(
-        [_log_likelihoods(coordinates[of_row == patient], spread, moments, weights) for patient in np.unique(of_row)]
-    )
+    each = [_log_likelihoods(coordinates[of_row == patient], spread, moments, weights) for patient in np.unique(of_row)]
+    told = [one for one in each if one is not None]
+    return np.array(told) if told else np.zeros((0, len(weights)))
 
 
 def _log_likelihoods(
     own: Float64Array, spread: Float64Array, moments: GaussianMoments, weights: Sequence[float]
-) -> Float64Array:
+) -> Float64Array | None:
     """(weights,): mean log density of one patient's rows, given as coordinates (K, R) about the mean of all.
 
     With s the sum of the patient's rows and n the number of the others: their mean is -s/n, and their scatter is
     the whole scatter minus W.T W, where W stacks the patient's rows and s/sqrt(n).
     """
     others = moments.count - own.shape[0]
+    if others == 0:
+        return None
     removed = np.vstack([own, own.sum(axis=0) / np.sqrt(others)])
     held_out = own + own.sum(axis=0) / others
     scatter = spread * moments.count
     trace = (scatter.sum() - np.sum(np.square(removed))) / others
+    if trace * others <= NOTHING_LEFT * scatter.sum():
+        return None
     return np.array(
         [
             _mean_log_density(

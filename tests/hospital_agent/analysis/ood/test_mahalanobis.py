@@ -54,6 +54,33 @@ def test_grows_as_features_move_away_from_training() -> None:
     assert np.all(np.diff(np.array(values, dtype=float)) > 0)
 
 
+def test_one_unusual_tile_raises_the_score() -> None:
+    rows, patients = training()
+    score, ordinary = Mahalanobis.fit(rows, patients), rows[:TILES]
+    before = score.compute(segmentation_of(PLAIN, ordinary, TILE))
+    for tile in range(TILES):
+        unusual = ordinary.copy()
+        unusual[tile] += 20
+        after = score.compute(segmentation_of(PLAIN, unusual, TILE))
+        assert before is not None
+        assert after is not None
+        assert after > before
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 9, 30), (8, 8, 8), (20, 31, 9)])
+def test_does_not_depend_on_the_size_of_a_uniform_volume(shape: tuple[int, int, int]) -> None:
+    rows, patients = training()
+    score = Mahalanobis.fit(rows, patients)
+    features = np.repeat(2 * rows[:1], len(starts_of(shape, TILE)), axis=0)
+    one_tile = float(score.distances((2 * rows[:1]).astype(np.float32))[0])
+    assert score.compute(segmentation_of(np.zeros(shape, np.float32), features, TILE)) == pytest.approx(one_tile)
+
+
+def test_tiles_of_different_layers_cannot_be_fitted_together() -> None:
+    with pytest.raises(FeatureShapeError):
+        Mahalanobis.fit_cases([np.zeros((2, 3)), np.zeros((2, 4))], ["a", "b"])
+
+
 def test_more_dimensions_than_patches_still_see_what_training_never_varied() -> None:
     rows, patients = training(dimension=400)
     rows[:, 300:] = 0.0
