@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from hospital_agent.errors import CaseFailed, InputRefused
+from hospital_agent.evaluating import evaluate
 from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
 from hospital_agent.reviewing import review_app
 from shared.clock import rfc3339, utc_now
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(review_app, name="review")
+app.command()(evaluate)
 
 DataDir = Annotated[Path, typer.Option(envvar="AGENT_DATA_DIR", help="The agent's data folder.", file_okay=False)]
 

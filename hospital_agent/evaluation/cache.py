@@ -8,39 +8,33 @@ from typing import Any
 
 from hospital_agent.evaluation.rows import Condition, Scored
 
-Key = tuple[str, str, str, int]
-
-
-def key_of(split: str, case: str, condition: Condition) -> Key:
-    """What tells the rows of one seed apart."""
-    return split, case, condition.family, condition.strength
+Key = tuple[str, Condition]
 
 
 class RowCache:
-    """The rows of one seed in one file. Another fingerprint of the run means other rows, in another file.
+    """The rows that one scorer made, in one file. Another fingerprint of the run means other rows, in another file.
 
     Args:
-        folder: of the run.
-        seed: whose rows.
+        folder: of the run's rows.
+        name: of the scorer.
         fingerprint: of everything that decides the values; see `fingerprint_of`.
     """
 
-    def __init__(self, folder: Path, seed: int, fingerprint: str) -> None:
+    def __init__(self, folder: Path, name: str, fingerprint: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"seed{seed}-{fingerprint}.jsonl"
+        self.path = folder / f"{name}-{fingerprint}.jsonl"
         _drop_cut_line(self.path)
-        self.rows: dict[Key, Scored] = {row_key(row): row for row in _rows_of(self.path)}
+        self._rows: dict[Key, Scored] = {(row.case, row.condition): row for row in _rows_of(self.path)}
+
+    def find(self, case: str, condition: Condition) -> Scored | None:
+        """The row of an image under a condition, or None."""
+        return self._rows.get((case, condition))
 
     def add(self, row: Scored) -> None:
         """Keep one row, on disk at once."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row.to_json()) + "\n")
-        self.rows[row_key(row)] = row
-
-
-def row_key(row: Scored) -> Key:
-    """The key of a row."""
-    return key_of(row.split, row.case, row.condition)
+        self._rows[row.case, row.condition] = row
 
 
 def fingerprint_of(content: Any) -> str:

@@ -1,4 +1,4 @@
-"""Every method of the tables: found in the registries, with its price, its paper, and why it cannot run where it cannot."""
+"""Every method of the tables: found in the registries, with its price, its paper, and why it cannot run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,6 @@ from hospital_agent.analysis.features import features
 from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.analysis.uncertainty import sampled_scores, uncertainty_scores
 from hospital_agent.evaluation.rows import Method, Scored
-from hospital_agent.evaluation.scoring import Reference
 from hospital_agent.evaluation.supervised import Learner
 from shared.quantities import Direction
 
@@ -35,8 +34,7 @@ PAPERS = tuple(sorted(set(SOURCES.values()) | {"González 2021 (quality)"}))
 def one_pass_directions() -> dict[str, Direction]:
     """Every value that one forward pass gives, with which way is worse: what a fused score may look at."""
     told: dict[str, Direction] = {
-        name: feature.quantity.direction
-        for name, feature in features.load("hospital_agent.analysis.features").items()
+        name: feature.quantity.direction for name, feature in features.load("hospital_agent.analysis.features").items()
     }
     for name in (
         *uncertainty_scores.load("hospital_agent.analysis.uncertainty").names(),
@@ -49,28 +47,24 @@ def one_pass_directions() -> dict[str, Direction]:
 def feature_directions(label_count: int) -> dict[str, Direction]:
     """The mask-QC features alone, of the whole mask and of each label."""
     whole = {
-        name: feature.quantity.direction
-        for name, feature in features.load("hospital_agent.analysis.features").items()
+        name: feature.quantity.direction for name, feature in features.load("hospital_agent.analysis.features").items()
     }
     if label_count == 1:
         return whole
     by_label = {
-        f"label_{number}_{name}": direction
-        for number in range(1, label_count + 1)
-        for name, direction in whole.items()
+        f"label_{number}_{name}": direction for number in range(1, label_count + 1) for name, direction in whole.items()
     }
     return {**whole, **by_label}
 
 
 def methods_of(
-    rows: Sequence[Scored], reference: Reference, learners: Sequence[Learner], sources: Mapping[str, str], members: int
+    rows: Sequence[Scored], refused: Mapping[str, str], learners: Sequence[Learner], members: int
 ) -> list[Method]:
     """Every registered method, in the order of its price; those without any value say why."""
     defined = {name for row in rows for name, value in row.values.items() if value is not None}
     found = [Method(name, source=SOURCES.get(name, "")) for name in uncertainty_scores.names()]
     found += [
-        Method(name, source=SOURCES.get(name, ""), not_applicable=reference.refused.get(name))
-        for name in ood_scores.names()
+        Method(name, source=SOURCES.get(name, ""), not_applicable=refused.get(name)) for name in ood_scores.names()
     ]
     for name, score in sampled_scores.items():
         passes = members if score.passes is None else score.passes
@@ -80,14 +74,12 @@ def methods_of(
         Method(
             learner.name,
             supervised=True,
-            source=sources.get(learner.name, ""),
+            source=SOURCES.get(learner.name, ""),
             not_applicable=None if learner.name in defined else "too few failed or good validation cases to learn from",
         )
         for learner in learners
     ]
-    return [
-        method if method.not_applicable or method.name in defined else _undefined(method) for method in found
-    ]
+    return [method if method.not_applicable or method.name in defined else _undefined(method) for method in found]
 
 
 def _why_not(source: str, members: int) -> str:

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
 from hospital_agent.analysis.segmentation.unet import UNet
-from hospital_agent.evaluation.tasks import Example, Labels, Task, TrainingPlan
+from hospital_agent.evaluation.scoring import Scorer, fit_reference
+from hospital_agent.evaluation.splits import split_patients
+from hospital_agent.evaluation.tasks import Example, FolderTask, Labels, Parts, Setting, TrainingPlan
 from hospital_agent.training.loop import LoopPlan, load_best, train
 from hospital_agent.training.segmenter import segmentation_loss
 
@@ -20,8 +23,53 @@ Item = tuple[FloatArray, Labels]
 VALIDATION_TILES = 24
 
 
+class FolderExperiment:
+    """One seed of a task whose images lie in folders: split, train, fit the reference; each when first needed."""
+
+    def __init__(self, task: FolderTask, setting: Setting, seed: int) -> None:
+        own = task.examples(setting.data)
+        parts = split_patients(own, task.split, seed, task.images_per_patient)
+        added = [] if setting.test_data is None else _added(task.examples(setting.test_data), own)
+        most = sorted({example.patient for example in parts.train})[: task.most_training_patients]
+        train = [example for example in parts.train if example.patient in most]
+        self.parts = Parts(train, parts.validation, [*parts.test, *added])
+        self.task, self.setting, self.seed = task, setting, seed
+        self._scorer: Scorer | None = None
+
+    def scorer(self, _example: Example) -> Scorer:
+        """The same for every image of the seed."""
+        if self._scorer is None:
+            members = [self._member(number) for number in range(self.task.members)]
+            bar = tqdm(self.parts.train, desc=f"seed {self.seed}: reference", unit="image", mininterval=5)
+            reference = fit_reference((one.patient, members[0].segment(one.content[0])) for one in bar)
+            self._scorer = Scorer(self.task.name, members, reference, self.seed)
+        return self._scorer
+
+    def cache_name(self, _example: Example) -> str:
+        """By seed."""
+        return f"seed{self.seed}"
+
+    def _member(self, number: int) -> BundledSegmenter:
+        return trained_segmenter(
+            self.task,
+            self.parts.train,
+            self.parts.validation,
+            self.setting.out / "networks",
+            seed=self.seed,
+            member=number,
+            steps=self.setting.steps,
+            device=self.setting.device,
+        )
+
+
+def _added(examples: Sequence[Example], own: Sequence[Example]) -> list[Example]:
+    """Images for testing only; a patient of the same name as one of ours is taken for the same person, and left out."""
+    ours = {example.patient for example in own}
+    return [example for example in examples if example.patient not in ours]
+
+
 def trained_segmenter(
-    task: Task,
+    task: FolderTask,
     train_on: Sequence[Example],
     validate_on: Sequence[Example],
     folder: Path,
@@ -55,7 +103,7 @@ def trained_segmenter(
 
 def _train(
     network: UNet,
-    task: Task,
+    task: FolderTask,
     train_on: Sequence[Example],
     validate_on: Sequence[Example],
     place: Path,
@@ -76,7 +124,7 @@ def _train(
     load_best(network, place / "training", best)
 
 
-def on_grid(example: Example, task: Task) -> Item:
+def on_grid(example: Example, task: FolderTask) -> Item:
     """The normalised image and its labels on the working grid."""
     volume, labels = example.content
     image = resample(volume.array, volume.spacing_mm, task.grid.spacing_mm)

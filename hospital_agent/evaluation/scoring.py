@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -11,7 +12,7 @@ from hospital_agent.analysis.errors import AnalysisError, NotApplicable, TooFewC
 from hospital_agent.analysis.features import features
 from hospital_agent.analysis.features.per_label import per_label
 from hospital_agent.analysis.imaging.resample import resample_to_shape
-from hospital_agent.analysis.imaging.volume import BoolArray, Volume
+from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.metrics.calibration import boundary_calibration
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.metrics.surface import assd_mm, hd95_mm
@@ -92,7 +93,7 @@ class Scorer:
         """
         watch, volume = Stopwatch(), subject.volume
         segmentation = subject.only_where_known(self.members[0].segment(volume))
-        values = self._one_pass(volume, subject.lungs, segmentation, watch)
+        values = self._one_pass(subject, segmentation, watch)
         if several_passes:
             values |= self._several(subject, segmentation, watch)
         predicted = _labels_of(segmentation)
@@ -117,39 +118,34 @@ class Scorer:
             seconds=watch.seconds,
         )
 
-    def _one_pass(
-        self, volume: Volume, lungs: BoolArray | None, segmentation: Segmentation, watch: Stopwatch
-    ) -> Values:
-        case = Case(volume, segmentation, lungs, "none" if lungs is None else "given")
+    def _one_pass(self, subject: Subject, segmentation: Segmentation, watch: Stopwatch) -> Values:
+        lungs = subject.lungs
+        case = Case(subject.volume, segmentation, lungs, "none" if lungs is None else "given")
         units = {name: unit() for name, unit in features.load("hospital_agent.analysis.features").items()}
-        values: Values = {name: watch.time(name, lambda unit=unit: unit.compute(case)) for name, unit in units.items()}  # type: ignore[misc]
-        if segmentation.labels is not None:
-            values |= per_label(case, units)
-        for name, doubt in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items():
-            values[name] = watch.time(name, lambda doubt=doubt: doubt().compute(segmentation))  # type: ignore[misc]
+        doubts = uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
+        values: Values = {name: watch.time(name, partial(unit.compute, case)) for name, unit in units.items()}
+        values |= per_label(case, units, subject.label_count)
+        values |= {name: watch.time(name, partial(doubt().compute, segmentation)) for name, doubt in doubts}
         for name, score in self.reference.scores.items():
-            values[name] = watch.time(name, lambda score=score: score.compute(segmentation))  # type: ignore[misc]
-        values[VOLUME] = -float(segmentation.mask.sum()) * volume.voxel_ml
+            values[name] = watch.time(name, partial(score.compute, segmentation))
+        values[VOLUME] = -float(segmentation.mask.sum()) * subject.volume.voxel_ml
         return values
 
     def _several(self, subject: Subject, first: Segmentation, watch: Stopwatch) -> Values:
         units = {name: unit() for name, unit in sampled_scores.load("hospital_agent.analysis.uncertainty").items()}
-        values: Values = {}
-        for source in ("dropout", "ensemble", "gradient"):
+        climbing = {name: unit for name, unit in units.items() if unit.source == "gradient"}
+        values: Values = {
+            name: watch.time(name, partial(self._climbed, subject, unit)) for name, unit in climbing.items()
+        }
+        for source in ("dropout", "ensemble"):
             asked = {name: unit for name, unit in units.items() if unit.source == source}
-            if source == "gradient":
-                for name, unit in asked.items():
-                    values[name] = watch.time(name, lambda unit=unit: self._climbed(subject, unit))  # type: ignore[misc]
-                continue
+            passes = max((unit.passes or 0 for unit in asked.values()), default=0)
             begun = perf_counter()
-            answers = self._answers(
-                subject, first, source, max((unit.passes or 0 for unit in asked.values()), default=0)
-            )
+            answers = self._answers(subject, first, source, passes)
             price = perf_counter() - begun
-            for name, unit in asked.items():
-                if len(answers) > 1:
-                    values[name] = watch.time(name, lambda unit=unit: unit.compute(answers))  # type: ignore[misc]
-                    watch.seconds[name] += price
+            for name, unit in asked.items() if len(answers) > 1 else ():
+                values[name] = watch.time(name, partial(unit.compute, answers))
+                watch.seconds[name] += price
         return values
 
     def _answers(self, subject: Subject, first: Segmentation, source: str, passes: int) -> list[Segmentation]:

@@ -1,27 +1,22 @@
-"""Patients into training, validation and test: by patient, never by image, another draw for every seed."""
+"""Patients into training, validation and test: by patient, never by image; another part of them for every seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from hospital_agent.analysis.errors import TooFewCases
-from hospital_agent.evaluation.tasks import Example, Split
+from hospital_agent.evaluation.tasks import Example, Parts, Split
 
-
-@dataclass(frozen=True)
-class Parts:
-    """The images of each part; no patient is in two."""
-
-    train: list[Example]
-    validation: list[Example]
-    test: list[Example]
+SHUFFLE = 4711
 
 
 def split_patients(
     examples: Sequence[Example], split: Split, seed: int, images_per_patient: int | None = None
 ) -> Parts:
-    """Draw the patients of each part; all images of a patient go with it.
+    """The patients of each part; all images of a patient go with it.
+
+    One order is drawn for all seeds, and every seed takes its test patients from the next place in it: as long as
+    there are enough, no patient is tested twice.
 
     Args:
         images_per_patient: how many images of a patient are tested on; all when None.
@@ -35,7 +30,8 @@ def split_patients(
             f"{len(patients)} patients cannot be split into {split.validation} for validation, {split.test} for the "
             "test and at least one for training."
         )
-    drawn = [patients[i] for i in np.random.default_rng([seed, 4711]).permutation(len(patients))]
+    order = np.roll(np.random.default_rng(SHUFFLE).permutation(len(patients)), -seed * split.test)
+    drawn = [patients[i] for i in order]
     test, validation = set(drawn[: split.test]), set(drawn[split.test : split.test + split.validation])
     return Parts(
         train=[example for example in examples if example.patient not in test | validation],

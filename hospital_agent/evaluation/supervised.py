@@ -34,9 +34,7 @@ class Learner:
 
     name: str
     inputs: Mapping[str, Direction]
-    fit: Callable[
-        [Sequence[Scores], Sequence[float], Sequence[str], Sequence[str], Mapping[str, Direction], int], Risk
-    ]
+    fit: Callable[[Sequence[Scores], Sequence[float], Sequence[str], Sequence[str], Mapping[str, Direction], int], Risk]
 
     def learn(self, rows: Sequence[Scored], seed: int) -> Risk | None:
         """The risk learned from rows; None where they hold too little to learn from."""

@@ -9,7 +9,8 @@ import numpy as np
 from hospital_agent.analysis.ood import OodScore
 from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
 from hospital_agent.analysis.quality.assessment import BY_GROUP
-from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel, QualityView
+from hospital_agent.analysis.quality.view import QualityView
+from hospital_agent.analysis.quality.viewed import ViewedQualityModel
 from hospital_agent.simulation.hosts import Host
 from hospital_agent.simulation.lesions import TEST_ONLY_FAMILIES, TRAINING_FAMILIES
 from hospital_agent.training.recipe import MODEL_NAME, MODEL_VERSION, Recipe
@@ -98,7 +99,7 @@ def write(
     recipe: Recipe,
     hosts: Sequence[Host],
     cases: Sequence[ScoredCase],
-    quality: LogisticQualityModel,
+    quality: ViewedQualityModel,
     left_out: Mapping[str, Mapping[str, float | None]],
     ood: Mapping[str, OodScore],
     cost: str,

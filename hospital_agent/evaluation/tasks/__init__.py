@@ -6,10 +6,10 @@ network they are segmented, and under which conditions they are tested.
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from hospital_agent.evaluation.rows import Condition
 from hospital_agent.simulation import shifts
 from hospital_agent.simulation.patient import cleared
 from shared.registry import Registry
+
+if TYPE_CHECKING:
+    from hospital_agent.evaluation.scoring import Scorer
 
 Labels = NDArray[np.uint8]
 MR_SHIFTS = (
@@ -107,32 +110,91 @@ class Split:
     test: int
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The images of each part; no patient is in two."""
+
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    test: Sequence[Example]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where an evaluation runs.
+
+    Args:
+        data: folder laid out as the development data.
+        out: where networks and rows are kept.
+        test_data: another such folder, whose images are used for testing only; None for none.
+        networks: a folder that `make train` left, for the task that takes its networks from there; None trains anew.
+        steps: optimiser steps of each network; the task's own when None.
+        device: auto, cpu or cuda.
+    """
+
+    data: Path
+    out: Path
+    test_data: Path | None = None
+    networks: Path | None = None
+    steps: int | None = None
+    device: str = "auto"
+
+
+class Experiment(Protocol):
+    """One seed of a task: who is in which part, and what scores whom."""
+
+    parts: Parts
+
+    def scorer(self, example: Example) -> "Scorer":
+        """What scores an example: networks that never saw its patient. Trained or loaded when first asked for."""
+        ...
+
+    def cache_name(self, example: Example) -> str:
+        """Under which name its rows are kept; the same name means the same scorer."""
+        ...
+
+
 class Task(Protocol):
     """What an evaluation needs to know of a task."""
 
-    name: str
-    label_names: Sequence[str]  # of labels 1, 2, ...
-    grid: WorkingGrid
-    shape: UNetShape
-    plan: TrainingPlan
-    split: Split
-    members: int  # of the deep ensemble; 1 where none is trained
-    images_per_patient: int | None  # in the test; all when None
-
-    def examples(self, data: Path) -> list[Example]:
-        """All images of the task under the data folder.
-
-        Raises:
-            NoImages: there are none.
-        """
+    @property
+    def name(self) -> str:
+        """As registered."""
         ...
 
-    def conditions(self) -> tuple[Condition, ...]:
-        """Under which conditions validation and test images are segmented; the first is the image as it is."""
+    @property
+    def label_names(self) -> Sequence[str]:
+        """Of labels 1, 2, ..."""
+        ...
+
+    @property
+    def members(self) -> int:
+        """Of the deep ensemble; 1 where none is trained."""
+        ...
+
+    @property
+    def several_passes(self) -> bool:
+        """Whether methods of more than one pass can be afforded."""
+        ...
+
+    def conditions(self, example: Example) -> tuple[Condition, ...]:
+        """Under which conditions a validation or test image is segmented; usually first as it is."""
         ...
 
     def under(self, example: Example, condition: Condition, seed: int) -> Subject:
         """The example under a condition; the same seed draws the same."""
+        ...
+
+    def experiment(self, setting: Setting, seed: int) -> Experiment:
+        """The experiment of one seed.
+
+        Raises:
+            NoImages, TooFewCases: there is nothing to evaluate, or not enough of it.
+        """
+        ...
+
+    def fingerprint(self) -> Any:
+        """Everything that decides the numbers of this task, as JSON values."""
         ...
 
 
@@ -141,13 +203,16 @@ class FolderTask:
     """A task whose images and labels lie in two folders under the same names, and whose shifts are simulated.
 
     Args:
-        name, label_names, grid, shape, plan, split, members: as in `Task`.
+        name, label_names, members: as in `Task`.
+        grid, shape, plan, split: of the network, its training, and the parts.
         images, labels: folders under the data folder.
         patient_of: from the name of an image to its patient.
         families: the shift families.
         strengths: 1 (mild) to 3 (severe).
         modality: "CT" or "MR".
         images_per_patient: how many of a patient's images are tested on; all when None.
+        several_passes: as in `Task`.
+        most_training_patients: the first by name; all when None.
     """
 
     name: str
@@ -164,14 +229,20 @@ class FolderTask:
     strengths: Sequence[int] = STRENGTHS
     modality: Literal["CT", "MR"] = "MR"
     images_per_patient: int | None = None
+    several_passes: bool = True
+    most_training_patients: int | None = None
 
     def examples(self, data: Path) -> list[Example]:
-        """One a file; see `Task.examples`."""
+        """One a file.
+
+        Raises:
+            NoImages: there are none.
+        """
         from hospital_agent.evaluation.tasks.reading import examples_in
 
         return examples_in(data / self.images, data / self.labels, self.patient_of, self.modality)
 
-    def conditions(self) -> tuple[Condition, ...]:
+    def conditions(self, example: Example) -> tuple[Condition, ...]:  # noqa: ARG002 - the same for every image here
         """As they are, and every family at every strength."""
         shifted = (Condition(family, strength) for family in self.families for strength in self.strengths)
         return (Condition(), *shifted)
@@ -185,6 +256,16 @@ class FolderTask:
             )
             volume = shifts.apply(shifts.choose(condition.family, condition.strength, rng), volume)
         return Subject(example.patient, example.name, volume, labels, len(self.label_names))
+
+    def experiment(self, setting: Setting, seed: int) -> Experiment:
+        """A split of the patients, with networks trained on its training part."""
+        from hospital_agent.evaluation.networks import FolderExperiment
+
+        return FolderExperiment(self, setting, seed)
+
+    def fingerprint(self) -> Any:
+        """Grid, network, plan and sizes; the families are told by each row."""
+        return [self.name, asdict(self.grid), asdict(self.shape), asdict(self.plan), asdict(self.split), self.members]
 
 
 tasks: Registry[Task] = Registry("task")
