@@ -64,3 +64,11 @@ def test_fewer_than_three_patients_cannot_check_anything() -> None:
 def test_refuses_rows_without_their_patients() -> None:
     with pytest.raises(FeatureShapeError, match="9 rows"):
         choose_weight(np.zeros((9, 2)), ["p"] * 8, GaussianMoments.zero(2))
+
+
+def test_a_patient_without_whom_nothing_varies_is_passed_over() -> None:
+    rows = np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 0.3], [1.0, 2.0, 5.0]])
+    moments = GaussianMoments.of(rows)
+    assert left_out_log_likelihood(rows, ["a", "b", "c"], moments, [0.1, 1.0]).shape == (2, 2)
+    choice = choose_weight(rows, ["a", "b", "c"], moments)
+    assert (choice.weight, choice.best) == (choice.oas, None)
