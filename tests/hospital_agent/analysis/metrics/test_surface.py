@@ -107,3 +107,14 @@ def test_empty_masks_have_no_distance() -> None:
 def test_other_grids_are_refused() -> None:
     with pytest.raises(GeometryMismatch):
         surface_dice(np.ones((2, 2, 2), bool), np.ones((2, 2, 3), bool), ONE)
+
+
+def test_hd95_takes_the_worse_direction_and_not_both_together() -> None:
+    # Every voxel of the plate is in both masks; a tenth of the larger mask's surface lies 20 mm away.
+    a = box((30, 9, 10), (2, 0, 0), (3, 9, 10))
+    b = a | box((30, 9, 10), (22, 0, 0), (23, 1, 10))
+    distances = surface_distances(a, b, ONE)
+    assert distances is not None
+    assert distances.from_mask.max() == 0
+    assert distances.hd95_mm == 20
+    assert np.percentile(np.concatenate([distances.from_mask, distances.from_reference]), 94) == 0
