@@ -11,6 +11,7 @@
     │   │                 · GantryTilt · ObliqueVolume · NotAxial · NotThreeDimensional
     │   ├── the values:   NonHounsfieldValues · NotFiniteValues
     │   └── the mask:     MaskGeometryMismatch · NotAMask
+    ├── ModelNotAllowed          a model from elsewhere would run code, and the site has not allowed it
     ├── CaseFailed               an accepted input could not be analysed; carries `stage` and `reason`
     ├── StoreError               the database cannot be written: disk full, or no right to
     │   ├── StoreDamaged         the database fails its integrity check
@@ -200,6 +201,10 @@ class NotAMask(InputRefused):
     """A file given as a mask that holds something else."""
 
     reason = "not_a_mask"
+
+
+class ModelNotAllowed(MonitoringError):
+    """Loading a model from elsewhere would run code, and its hash is not on the site's allow-list."""
 
 
 class CaseFailed(MonitoringError):

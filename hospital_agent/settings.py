@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hospital_agent.allow_list import AllowList
 from hospital_agent.reporting.privacy import Policy
 from shared.errors import SettingsError
 from shared.statistics.shiryaev_roberts import log_threshold
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
         poll_s: time between two looks at the inbox.
         sign_of_life_s: time between two signs of life to the centre.
         model_dir: a model folder; the shipped one when unset.
+        allowed_models: SHA-256 of models from elsewhere that may run code when they are loaded, separated by commas;
+            those in the file `allowed_models` of the data folder count as well.
         device, threads: where and on how many threads to segment.
         lungs: name of the lung backend.
         federation_streams: detectors of all sites together, from which the alarm line follows.
@@ -76,6 +79,7 @@ class Settings(BaseSettings):
     poll_s: float = Field(default=5, gt=0)
     sign_of_life_s: float = Field(default=60, gt=0)
     model_dir: Path | None = None
+    allowed_models: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     lungs: str = "threshold"
@@ -112,6 +116,15 @@ class Settings(BaseSettings):
         return None if self.k is None else Policy(self.k, self.exact_event_counts, version="settings")
 
     @property
+    def allow_list(self) -> AllowList:
+        """Which models from elsewhere may run code here.
+
+        Raises:
+            SettingsError: something in the setting or in the file is not a SHA-256.
+        """
+        return AllowList.of_site(self.allowed_models, self.data_dir)
+
+    @property
     def window_age_limit_s(self) -> float:
         """How long a window may wait for k patients."""
         return self.max_window_age_s or 8 * self.window_length_s
@@ -137,7 +150,7 @@ def load_settings(**overrides: Any) -> Settings:
         sentences = [f"{_listed(missing)} not set." if missing else "", f"{_listed(wrong)} unusable." if wrong else ""]
         sentences += [problem["msg"].removeprefix("Value error, ") for problem in problems if not problem["loc"]]
         raise SettingsError(" ".join(filter(None, sentences))) from None
-    _ = settings.policy
+    _ = settings.policy, settings.allow_list
     return settings
 
 

@@ -12,6 +12,7 @@ MonitoringError
     ├── NoGradient           a gradient was asked of a network that gives none
     ├── MissingLayer         a layer was asked for that the network does not have, or its summary was not kept
     ├── NotApplicable        a method cannot run on this task; the sentence says why
+    ├── RunsCode             loading a model would run code that came with it, and nobody has allowed that
     └── ModelMismatch        a model folder is damaged, or its parts do not belong together
 """
 
@@ -64,3 +65,7 @@ class MissingLayer(AnalysisError, LookupError):
 
 class NotApplicable(AnalysisError, RuntimeError):
     """A method cannot run on this task or this model; the sentence says why."""
+
+
+class RunsCode(AnalysisError):
+    """Loading a model would run code that came with it, and nobody has allowed that."""

@@ -111,3 +111,12 @@ def test_a_policy_file_that_cannot_be_understood_stops_the_agent(
 
 def test_the_alarm_line_follows_from_the_federation(environment: pytest.MonkeyPatch) -> None:
     assert load_settings().log_threshold == pytest.approx(17.0, abs=0.05)
+
+
+def test_models_that_may_run_code_are_named_by_their_hash(environment: pytest.MonkeyPatch) -> None:
+    assert "a" * 64 not in load_settings().allow_list
+    environment.setenv("AGENT_ALLOWED_MODELS", f"{'A' * 64},{'b' * 64}")
+    assert {"a" * 64, "b" * 64} == load_settings().allow_list.hashes
+    environment.setenv("AGENT_ALLOWED_MODELS", "everything")
+    with pytest.raises(SettingsError, match="AGENT_ALLOWED_MODELS"):
+        load_settings()
