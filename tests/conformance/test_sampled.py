@@ -1,6 +1,5 @@
 """Laws that every registered score of several answers obeys. There is no list of exceptions."""
 
-import gc
 import weakref
 from collections.abc import Iterator, Sequence
 from itertools import permutations
@@ -181,7 +180,6 @@ def test_takes_the_answers_once_and_lets_go_of_each(score: type[SampledScore]) -
             alive.append(weakref.ref(new))
             yield new
             del new
-            gc.collect()
             most = max(most, sum(reference() is not None for reference in alive))
 
     score().compute(answers())
