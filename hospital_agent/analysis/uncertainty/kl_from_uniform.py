@@ -18,8 +18,8 @@ class KlFromUniform:
     round, so that higher is worse. KL(p || u) would be the entropy again; this one goes on telling 1e-2 from 1e-4.
 
     Source:
-        Hendrycks et al. 2019, as used by González et al. 2021 (bits, floor 1e-4, mean over the image, inverted);
-        differs: inverted as 1 - it / KL_max, so that the range does not depend on the number of classes.
+        González et al. 2021, sec. 3 ("KL from Uniform", their reference 10), in bits with floor 1e-4, mean over the
+        image and inverted; differs: inverted as 1 - it / KL_max, so that the range does not depend on the classes.
     """
 
     quantity = Quantity(
