@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
 from hospital_agent.analysis.segmentation.unet import UNet
+from hospital_agent.evaluation.cache import fingerprint_of
 from hospital_agent.evaluation.scoring import Scorer, fit_reference
 from hospital_agent.evaluation.splits import split_patients
 from hospital_agent.evaluation.tasks import Example, FolderTask, Labels, Parts, Setting, TrainingPlan
@@ -81,10 +83,15 @@ def trained_segmenter(
 ) -> BundledSegmenter:
     """The network of one seed and one ensemble member, from the folder or freshly trained into it.
 
+    It lies under a name that changes with everything it was made from, so that a quick run's networks are never taken
+    for those of a whole one.
+
     Args:
         steps: optimiser steps; the task's plan when None.
     """
-    place = folder / f"seed{seed}" / f"member{member}"
+    images = sorted(example.name for example in train_on)
+    made_of = [asdict(task.grid), asdict(task.shape), asdict(task.plan), steps, images]
+    place = folder / f"seed{seed}-{fingerprint_of(made_of)}" / f"member{member}"
     finished = place / "network.pt"
     start = zlib.crc32(f"{task.name}/{seed}/{member}".encode())
     torch.manual_seed(start)

@@ -264,8 +264,15 @@ class FolderTask:
         return FolderExperiment(self, setting, seed)
 
     def fingerprint(self) -> Any:
-        """Grid, network, plan and sizes; the families are told by each row."""
-        return [self.name, asdict(self.grid), asdict(self.shape), asdict(self.plan), asdict(self.split), self.members]
+        """Grid, network, plan and sizes, and what some draws of each shift are: they change with its definition."""
+        draws = [
+            shifts.choose(family, strength, np.random.default_rng(number)).to_json()
+            for family in self.families
+            for strength in self.strengths
+            for number in range(4)
+        ]
+        network = [asdict(self.grid), asdict(self.shape), asdict(self.plan), asdict(self.split)]
+        return [self.name, *network, self.members, self.most_training_patients, draws]
 
 
 tasks: Registry[Task] = Registry("task")

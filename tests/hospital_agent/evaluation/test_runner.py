@@ -1,0 +1,94 @@
+"""One small task from images to rows: trained, shifted, segmented, scored by everything that is registered, resumed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hospital_agent.analysis.ood import ood_scores
+from hospital_agent.analysis.uncertainty import sampled_scores, uncertainty_scores
+from hospital_agent.evaluation import runner
+from hospital_agent.evaluation.rows import Condition, Scored
+from hospital_agent.evaluation.runner import Plan, rows_of_seed
+from hospital_agent.evaluation.tasks import FolderTask, Setting
+from tests.hospital_agent.evaluation.test_tasks import TOML, described
+from tests.labelled_images import write_balls
+
+
+@pytest.fixture(scope="module")
+def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("balls")
+    write_balls(folder, patients=8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def task(balls: Path) -> FolderTask:
+    torch.set_num_threads(1)
+    text = TOML.replace("steps = 20", "steps = 150").replace("[4, 8]", "[8, 16]").replace('"contrast_and_noise", ', "")
+    return replace(described(balls, text), members=2)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def rows(task: FolderTask, balls: Path, out: Path) -> list[Scored]:
+    return rows_of_seed(Plan(task, Setting(balls, out, device="cpu")), 0)
+
+
+def test_every_image_is_there_under_every_condition(rows: list[Scored]) -> None:
+    assert len(rows) == 4 * 3
+    assert {row.split for row in rows} == {"validation", "test"}
+    assert {row.condition for row in rows} == {
+        Condition(),
+        Condition("blur_and_low_resolution", 1),
+        Condition("blur_and_low_resolution", 3),
+    }
+
+
+def test_the_network_has_learned_the_balls(rows: list[Scored]) -> None:
+    plain = [row for row in rows if row.condition == Condition()]
+    assert min(row.dice or 0.0 for row in plain) > 0.6
+    assert all(row.ece is not None and row.hd95_mm is not None and row.assd_mm is not None for row in plain)
+
+
+def test_every_registered_score_was_computed_where_it_is_due(rows: list[Scored]) -> None:
+    one_pass = {*uncertainty_scores.names(), *ood_scores.names(), "volume", "smoothness", "label_1_smoothness"}
+    for row in rows:
+        several = row.split == "test" or row.condition == Condition()
+        assert one_pass <= row.values.keys()
+        assert (set(sampled_scores.names()) <= row.values.keys()) == several
+    test = next(row for row in rows if row.split == "test")
+    defined = {name for name in sampled_scores.names() if test.values[name] is not None}
+    assert defined == set(sampled_scores.names())
+    assert all(seconds >= 0 for seconds in test.seconds.values())
+
+
+def test_a_second_run_reads_what_the_first_one_scored(
+    rows: list[Scored], task: FolderTask, balls: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr("hospital_agent.evaluation.networks.trained_segmenter", never)
+    assert rows_of_seed(Plan(task, Setting(balls, out, device="cpu")), 0) == rows
+
+
+def test_images_for_testing_only_are_tested_and_never_trained_on(
+    rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path
+) -> None:
+    write_balls(tmp_path, patients=9)  # p00 ... p07 are ours, whatever folder they lie in; p08 is new
+    more = rows_of_seed(Plan(task, Setting(balls, out, test_data=tmp_path, device="cpu")), 0)
+    assert {row.patient for row in more} - {row.patient for row in rows} == {"p08"}
+    assert all(row.split == "test" for row in more if row.patient == "p08")
+
+
+def test_another_version_of_a_score_scores_again(task: FolderTask, balls: Path, out: Path, monkeypatch) -> None:
+    before = {path.name for path in (out / "rows").glob("*.jsonl")}
+    monkeypatch.setattr(runner, "_measured", lambda: [("mahalanobis", 99)])
+    rows_of_seed(Plan(replace(task, split=replace(task.split)), Setting(balls, out, device="cpu")), 0)
+    assert len({path.name for path in (out / "rows").glob("*.jsonl")} - before) == 1
