@@ -1,0 +1,58 @@
+"""Every registered method stands in the tables, with its price, and with a reason where it cannot run."""
+
+from hospital_agent.analysis.ood import ood_scores
+from hospital_agent.analysis.quality import quality_models
+from hospital_agent.analysis.uncertainty import sampled_scores, uncertainty_scores
+from hospital_agent.evaluation.learners import learners_for
+from hospital_agent.evaluation.methods import SOURCES, methods_of
+from hospital_agent.evaluation.rows import Condition, Method, Scored
+
+for registry, package in ((ood_scores, "ood"), (uncertainty_scores, "uncertainty"), (quality_models, "quality")):
+    registry.load(f"hospital_agent.analysis.{package}")  # type: ignore[attr-defined]
+
+
+def row(**values: float | None) -> Scored:
+    return Scored("task", 0, "test", "p", "p_0", Condition(), 0.5, {}, None, None, None, None, values)
+
+
+def found(rows: list[Scored], refused: dict[str, str], members: int = 5) -> dict[str, Method]:
+    return {method.name: method for method in methods_of(rows, refused, learners_for(2), members)}
+
+
+def test_every_registered_score_and_quality_model_is_a_method() -> None:
+    named = found([row()], {})
+    assert set(named) == {
+        *uncertainty_scores.names(),
+        *ood_scores.names(),
+        *sampled_scores.names(),
+        *quality_models.names(),
+    }
+    assert set(SOURCES) <= set(named), "a source names a method that is not registered"
+
+
+def test_a_method_says_its_price_and_whether_it_learned() -> None:
+    named = found([row(mc_dropout=0.1, ensemble_entropy=0.1, fused_quality=0.2)], {})
+    assert named["mc_dropout"].passes == 10
+    assert named["ensemble_entropy"].passes == 5
+    assert named["mean_entropy"].passes == 1
+    assert named["fused_quality"].supervised
+    assert named["logistic_regression"].supervised
+    assert not named["mahalanobis"].supervised
+
+
+def test_what_cannot_run_says_why() -> None:
+    named = found([row(mean_entropy=0.5, mahalanobis=None)], {"mah_dist": "this task has one class"}, members=1)
+    assert named["mah_dist"].not_applicable == "this task has one class"
+    assert named["ensemble_entropy"].not_applicable == "no ensemble was trained for this task"
+    assert named["mahalanobis"].not_applicable == "undefined for every image"
+    assert named["mean_entropy"].not_applicable is None
+    assert "too few" in (named["fused_quality"].not_applicable or "")
+
+
+def test_the_paper_models_see_the_mask_alone_and_the_default_sees_one_pass() -> None:
+    learners = {learner.name: learner for learner in learners_for(2)}
+    assert "label_2_smoothness" in learners["logistic_regression"].inputs
+    assert not set(learners["logistic_regression"].inputs) & set(uncertainty_scores.names())
+    assert {*uncertainty_scores.names(), *ood_scores.names()} <= set(learners["fused_quality"].inputs)
+    assert not set(learners["fused_quality"].inputs) & set(sampled_scores.names())
+    assert not any(name.startswith("label_") for name in learners_for(1)[0].inputs)
