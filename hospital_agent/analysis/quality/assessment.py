@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hospital_agent.analysis.metrics.detection import published_micro_specificity, sensitivity, specificity
-from hospital_agent.analysis.quality.bins import bins_of
+from hospital_agent.analysis.quality.bins import BinModel, bins_of
 from hospital_agent.analysis.quality.cross_fit import OutOfPatient, OutOfPatientDecisions, Training, cross_fit, decide
+from hospital_agent.analysis.quality.estimator import Estimator
 from hospital_agent.analysis.quality.inputs import Float64Array
 
 BOOTSTRAPS = 1000
@@ -52,7 +53,13 @@ def assess(training: Training, said: OutOfPatient, decided: OutOfPatientDecision
 
 
 def ablation(
-    training: Training, columns: Sequence[int], *, level: float = 0.9, wanted_specificity: float = 0.9, seed: int = 0
+    training: Training,
+    columns: Sequence[int],
+    *,
+    level: float = 0.9,
+    wanted_specificity: float = 0.9,
+    seed: int = 0,
+    estimator: type[Estimator] = BinModel,
 ) -> dict[str, dict[str, float | None]]:
     """Leave one input out at a time: name -> AUROC for failures, MAE of Dice, sensitivity and specificity of the flag.
 
@@ -60,7 +67,9 @@ def ablation(
     """
     choices = {"all": list(columns)}
     choices |= {training.inputs[left].name: [i for i in columns if i != left] for left in columns}
-    return {name: _figures(training, chosen, wanted_specificity, level, seed) for name, chosen in choices.items()}
+    return {
+        name: _figures(training, chosen, wanted_specificity, level, seed, estimator) for name, chosen in choices.items()
+    }
 
 
 def auroc(scores: Float64Array, failed: NDArray[np.bool_]) -> float:
@@ -74,9 +83,14 @@ def auroc(scores: Float64Array, failed: NDArray[np.bool_]) -> float:
 
 
 def _figures(
-    training: Training, columns: Sequence[int], wanted_specificity: float, level: float, seed: int
+    training: Training,
+    columns: Sequence[int],
+    wanted_specificity: float,
+    level: float,
+    seed: int,
+    estimator: type[Estimator],
 ) -> dict[str, float | None]:
-    said = cross_fit(training, columns, seed)
+    said = cross_fit(training, columns, seed, estimator)
     decided = decide(training, said, wanted_specificity, level)
     found, spared = (rate(decided.flagged, training.failed) for rate in (sensitivity, specificity))
     return {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,25 @@ class BinModel:
         intercepts: (K,).
     """
 
+    part: ClassVar[str] = "bins"
+
     bins: NDArray[np.int64]
     frequencies: Float64Array
     weights: Float64Array
     intercepts: Float64Array
+
+    @classmethod
+    def fit(cls, columns: Float64Array, dice: Float64Array, seed: int) -> Self:  # noqa: ARG003 - nothing is drawn
+        """With balanced bins and C = 1, as the 2021 paper."""
+        from sklearn.linear_model import LogisticRegression
+
+        bins = bins_of(dice)
+        present, counts = np.unique(bins, return_counts=True)
+        fitted = LogisticRegression(class_weight="balanced", solver="newton-cholesky").fit(columns, bins)
+        weights, intercepts = fitted.coef_, fitted.intercept_
+        if present.size == 2:  # scikit-learn then keeps one row, for the second bin against the first
+            weights, intercepts = np.vstack([0 * weights, weights]), np.concatenate([[0.0], intercepts])
+        return cls(present, counts / counts.sum(), np.ascontiguousarray(weights), intercepts)
 
     def failure_log_odds(self, columns: Float64Array) -> Float64Array:
         """(N,) log of P(bins below 0.6) / P(bins above), uncalibrated and with balanced bins."""

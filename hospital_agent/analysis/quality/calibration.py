@@ -93,3 +93,9 @@ def conformal_quantile(scores: Float64Array, patients: Sequence[str], level: flo
     mass = np.cumsum(1.0 / cases[of_case][order]) / (cases.size + 1)
     reached = np.flatnonzero(mass >= level - 1e-9)
     return float(scores[order[reached[0]]]) if reached.size else None
+
+
+def interval_scale(scores: Float64Array, patients: Sequence[str], level: float) -> float | None:
+    """`conformal_quantile`, or None where there are fewer than 19 patients: an interval on so few is not shown."""
+    enough = len(set(patients)) >= FEWEST_PATIENTS_FOR_INTERVAL
+    return conformal_quantile(scores, patients, level) if enough else None

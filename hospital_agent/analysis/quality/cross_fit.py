@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 
 from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.quality import FAILED_BELOW_DICE
-from hospital_agent.analysis.quality.bins import FAILED_BINS, BinModel, bins_of
-from hospital_agent.analysis.quality.calibration import Platt, conformal_quantile, flag_threshold
+from hospital_agent.analysis.quality.bins import BinModel
+from hospital_agent.analysis.quality.calibration import (
+    FEWEST_PATIENTS_FOR_INTERVAL,
+    Platt,
+    conformal_quantile,
+    flag_threshold,
+)
+from hospital_agent.analysis.quality.estimator import Estimator
 from hospital_agent.analysis.quality.inputs import Encoding, Float64Array, QualityInput
 
 FOLDS = 10
@@ -65,7 +71,7 @@ class OutOfPatient:
 
     Args:
         log_odds: (N,) raw failure log-odds.
-        dice, deviation: (N,) predicted Dice and its SD.
+        dice, deviation: (N,) predicted Dice and the unit of its error, its SD where the estimator knows one.
         bins: (N,) likeliest bin.
         fold: (N,) in which round a case was left out.
     """
@@ -77,7 +83,7 @@ class OutOfPatient:
     fold: NDArray[np.int64]
 
     def conformal_scores(self, truth: Float64Array) -> Float64Array:
-        """(N,) distance of the true Dice from the predicted one, in SDs."""
+        """(N,) distance of the true Dice from the predicted one, in units of its error."""
         return np.abs(truth - self.dice) / self.deviation
 
 
@@ -100,27 +106,20 @@ class OutOfPatientDecisions:
     high: Float64Array
 
 
-def fit_bins(table: Float64Array, dice: Float64Array, inputs: Sequence[QualityInput]) -> tuple[Encoding, BinModel]:
-    """One logistic regression, on standardised columns with balanced bins (as the 2021 paper: C = 1).
+def fit_encoded(
+    estimator: type[Estimator], table: Float64Array, dice: Float64Array, inputs: Sequence[QualityInput], seed: int = 0
+) -> tuple[Encoding, Estimator]:
+    """One fit of an estimator, on standardised columns.
 
     Raises:
         TooFewCases: all cases failed, or none, or no input varies.
     """
-    from sklearn.linear_model import LogisticRegression
-
     encoding = Encoding.fit(table, inputs)
     used = [list(inputs).index(item) for item in encoding.inputs]
-    bins = bins_of(dice)
-    if not encoding.inputs or (bins < FAILED_BINS).all() or not (bins < FAILED_BINS).any():
+    failed = dice < FAILED_BELOW_DICE
+    if not encoding.inputs or failed.all() or not failed.any():
         raise TooFewCases("A quality model needs failed and good masks, and an input that tells them apart.")
-    present, counts = np.unique(bins, return_counts=True)
-    fitted = LogisticRegression(class_weight="balanced", solver="newton-cholesky").fit(
-        encoding.columns(table[:, used]), bins
-    )
-    weights, intercepts = fitted.coef_, fitted.intercept_
-    if present.size == 2:  # scikit-learn then keeps one row, for the second bin against the first
-        weights, intercepts = np.vstack([0 * weights, weights]), np.concatenate([[0.0], intercepts])
-    return encoding, BinModel(present, counts / counts.sum(), np.ascontiguousarray(weights), intercepts)
+    return encoding, estimator.fit(encoding.columns(table[:, used]), dice, seed)
 
 
 def folds_of(training: Training, seed: int) -> NDArray[np.int64]:
@@ -132,19 +131,22 @@ def folds_of(training: Training, seed: int) -> NDArray[np.int64]:
     return np.array([fold_of[name] for name in training.patients], dtype=np.int64)
 
 
-def cross_fit(training: Training, columns: Sequence[int], seed: int) -> OutOfPatient:
+def cross_fit(
+    training: Training, columns: Sequence[int], seed: int, estimator: type[Estimator] = BinModel
+) -> OutOfPatient:
     """Fit without each fold's patients, and predict them.
 
     Args:
         columns: which inputs to use.
-        seed: of the deal of patients to folds.
+        seed: of the deal of patients to folds, and of what an estimator draws.
+        estimator: the part that learns.
     """
     fold = folds_of(training, seed)
     count = fold.size
     result = OutOfPatient(np.empty(count), np.empty(count), np.empty(count), np.empty(count, dtype=np.int64), fold)
     inputs = [training.inputs[i] for i in columns]
     for out in _each(fold):
-        encoding, model = fit_bins(*training.part(~out, columns), inputs)
+        encoding, model = fit_encoded(estimator, *training.part(~out, columns), inputs, seed)
         used = [columns[inputs.index(item)] for item in encoding.inputs]
         held_out = encoding.columns(training.part(out, used)[0])
         result.log_odds[out] = model.failure_log_odds(held_out)
@@ -158,13 +160,14 @@ def decide(training: Training, said: OutOfPatient, specificity: float, level: fl
     count = said.fold.size
     result = OutOfPatientDecisions(np.empty(count), np.empty(count, dtype=bool), np.zeros(count), np.ones(count))
     scores = said.conformal_scores(training.dice)
+    enough = training.patient_count >= FEWEST_PATIENTS_FOR_INTERVAL
     for out in _each(said.fold):
         platt = Platt.fit(said.log_odds[~out], training.failed[~out])
         others = platt.probability(said.log_odds[~out])
         threshold = flag_threshold(others, training.failed[~out], specificity)
         result.probability[out] = platt.probability(said.log_odds[out])
         result.flagged[out] = result.probability[out] > threshold
-        scale = conformal_quantile(scores[~out], training.patients[~out].tolist(), level)
+        scale = conformal_quantile(scores[~out], training.patients[~out].tolist(), level) if enough else None
         if scale is not None:
             result.low[out] = np.maximum(said.dice[out] - scale * said.deviation[out], 0)
             result.high[out] = np.minimum(said.dice[out] + scale * said.deviation[out], 1)

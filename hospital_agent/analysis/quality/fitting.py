@@ -8,10 +8,13 @@ from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.metrics.detection import sensitivity, specificity
 from hospital_agent.analysis.quality import Scores
 from hospital_agent.analysis.quality.assessment import assess
-from hospital_agent.analysis.quality.calibration import Platt, conformal_quantile, flag_threshold
-from hospital_agent.analysis.quality.cross_fit import OutOfPatient, Training, cross_fit, decide, fit_bins
+from hospital_agent.analysis.quality.calibration import Platt, flag_threshold, interval_scale
+from hospital_agent.analysis.quality.cross_fit import Training, cross_fit, decide, fit_encoded
+from hospital_agent.analysis.quality.estimator import Estimator
 from hospital_agent.analysis.quality.inputs import DEFAULT_INPUTS, QualityInput, scaled_table
-from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel, QualityView
+from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel
+from hospital_agent.analysis.quality.view import QualityView
+from hospital_agent.analysis.quality.viewed import ViewedQualityModel
 from shared.report import FlagQuality
 
 SIMULATED = "simulated lesions in known anatomies"
@@ -29,14 +32,15 @@ def fit_quality_model(
     interval_level: float = 0.9,
     groups: Sequence[str] | None = None,
     measured_on: str | None = None,
+    kind: type[ViewedQualityModel] = LogisticQualityModel,
     seed: int = 0,
-) -> LogisticQualityModel:
-    """Two logistic regressions, one on all inputs and one on those of the mask alone.
+) -> ViewedQualityModel:
+    """Two models of one kind, one on all inputs and one on those of the mask alone.
 
     1. Ten rounds, each without a tenth of the patients, give predictions for cases of unseen patients.
     2. On these the probability of failure is calibrated, the flag's threshold set for the wanted specificity, and
        the interval's width taken. The same, once more without each tenth, gives the measured figures.
-    3. The shipped coefficients are fitted on all patients. The interval is therefore cross-fitted and its coverage
+    3. The shipped model is fitted on all patients. The interval is therefore cross-fitted and its coverage
        is measured, not guaranteed.
 
     Where the scores of the network point the wrong way on unseen patients, the view that uses them is left out.
@@ -51,6 +55,8 @@ def fit_quality_model(
         interval_level: share of patients whose Dice the interval should hold.
         groups: kind of each case, e.g. "real"; the measured figures are also given for each kind.
         measured_on: what the cases are and how many patients they show, in words that end up beside every figure.
+        kind: what learns; the shipped one by default.
+        seed: of the deal of patients to rounds, and of what the kind draws.
 
     Raises:
         TooFewCases: fewer than five patients, or failures or successes in fewer than two of them.
@@ -65,6 +71,7 @@ def fit_quality_model(
     views = tuple(
         _view(
             name=name,
+            estimator=kind.estimator,
             training=training,
             columns=columns,
             wanted_specificity=wanted_specificity,
@@ -76,7 +83,7 @@ def fit_quality_model(
         if columns
     )
     useful = tuple(view for view in views if view.platt.slope > 0)
-    return LogisticQualityModel(version, useful or views[-1:])
+    return kind(version, useful or views[-1:])
 
 
 def training_cases(
@@ -115,6 +122,7 @@ def training_cases(
 def _view(
     *,
     name: str,
+    estimator: type[Estimator],
     training: Training,
     columns: Sequence[int],
     wanted_specificity: float,
@@ -122,29 +130,26 @@ def _view(
     measured_on: str,
     seed: int,
 ) -> QualityView:
-    said = cross_fit(training, columns, seed)
+    said = cross_fit(training, columns, seed, estimator)
     decided = decide(training, said, wanted_specificity, level)
     platt = Platt.fit(said.log_odds, training.failed)
     probability = platt.probability(said.log_odds)
-    encoding, bins = fit_bins(training.table[:, list(columns)], training.dice, [training.inputs[i] for i in columns])
+    inputs = [training.inputs[i] for i in columns]
+    encoding, fitted = fit_encoded(estimator, training.table[:, list(columns)], training.dice, inputs, seed)
     return QualityView(
         name=name,
         encoding=encoding,
-        bins=bins,
+        estimator=fitted,
         platt=platt,
         threshold=flag_threshold(probability, training.failed, wanted_specificity),
         interval_level=level,
-        interval_scale=_interval_scale(training, said, level),
+        interval_scale=interval_scale(said.conformal_scores(training.dice), training.patients.tolist(), level),
         patient_count=training.patient_count,
         case_count=training.dice.size,
         measured_on=measured_on,
         flag_quality=_flag_quality(decided.flagged, training, measured_on),
         assessment=assess(training, said, decided, seed),
     )
-
-
-def _interval_scale(training: Training, said: OutOfPatient, level: float) -> float | None:
-    return conformal_quantile(said.conformal_scores(training.dice), training.patients.tolist(), level)
 
 
 def _flag_quality(flagged: "np.ndarray[tuple[int], np.dtype[np.bool_]]", training: Training, words: str) -> FlagQuality:

@@ -12,7 +12,7 @@ import numpy as np
 from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.quality import QualityPrediction, Scores, quality_models
 from hospital_agent.analysis.quality.answers import EMPTY_MASK, NO_INPUTS, undefined
-from hospital_agent.analysis.quality.attribution import contributions
+from hospital_agent.analysis.quality.attribution import by_owner, contributions
 from hospital_agent.analysis.quality.calibration import Platt
 from hospital_agent.analysis.quality.fused_columns import FusedColumns
 from hospital_agent.analysis.quality.inputs import Float64Array
@@ -152,8 +152,8 @@ class FusedQualityModel:
 
     def _contributions(self, column: Float64Array) -> dict[str, float]:
         """In the log-odds of failure, against the training mean."""
-        owners = [name or TOGETHER for name, _ in self.encoding.layout]
-        return contributions(lambda c: self.failure.log_odds(self.score.badness(c)), self.start, column, owners)
+        shares = contributions(lambda c: self.failure.log_odds(self.score.badness(c)), self.start, column)
+        return by_owner(shares, [name or TOGETHER for name, _ in self.encoding.layout])
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values: what `quality.json` of a model folder holds."""

@@ -10,12 +10,7 @@ from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.metrics.detection import sensitivity, specificity
 from hospital_agent.analysis.quality import FAILED_BELOW_DICE, Scores
 from hospital_agent.analysis.quality.answers import TOO_FEW_PATIENTS
-from hospital_agent.analysis.quality.calibration import (
-    FEWEST_PATIENTS_FOR_INTERVAL,
-    Platt,
-    conformal_quantile,
-    flag_threshold,
-)
+from hospital_agent.analysis.quality.calibration import Platt, flag_threshold, interval_scale
 from hospital_agent.analysis.quality.fused import FusedQualityModel, FusedScore, spread_of
 from hospital_agent.analysis.quality.fused_columns import FusedColumns, table_of
 from hospital_agent.analysis.quality.inputs import Float64Array
@@ -237,8 +232,8 @@ def _interval(training: FusedTraining, expected: Float64Array, level: float) -> 
     """Scale of the interval, and what it stands on in words."""
     count = np.unique(training.patients).size
     distances = np.abs(training.dice - expected) / spread_of(expected)
-    scale = conformal_quantile(distances, training.patients.tolist(), level)
-    if scale is None or count < FEWEST_PATIENTS_FOR_INTERVAL:
+    scale = interval_scale(distances, training.patients.tolist(), level)
+    if scale is None:
         return None, f"{TOO_FEW_PATIENTS} of {100 * level:.0f} %"
     shifts = "of shifts not seen" if np.unique(training.groups).size > 1 else "of one group"
     return scale, f"{count} patients under images {shifts} (conformal, each patient counted once; cross-fitted)"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hospital_agent.analysis.errors import TooFewCases
-from hospital_agent.analysis.quality.cross_fit import FOLDS, Training, cross_fit, decide, fit_bins, folds_of
+from hospital_agent.analysis.quality.bins import BinModel
+from hospital_agent.analysis.quality.cross_fit import FOLDS, Training, cross_fit, decide, fit_encoded, folds_of
 from hospital_agent.analysis.quality.inputs import QualityInput, scaled_table
 from tests.quality_cases import simulated_cases
 
@@ -35,7 +36,8 @@ def test_a_value_that_names_the_patient_is_worth_nothing_out_of_patient() -> Non
     inputs = tuple(QualityInput(f"is_{i}", "features") for i in range(30))
     cases = Training(one_hot, inputs, dice, patients)
     said = cross_fit(cases, range(30), seed=0)
-    within = fit_bins(one_hot, dice, inputs)[1].failure_log_odds(fit_bins(one_hot, dice, inputs)[0].columns(one_hot))
+    encoding, fitted = fit_encoded(BinModel, one_hot, dice, inputs)
+    within = fitted.failure_log_odds(encoding.columns(one_hot))
     assert np.all((within > 0) == cases.failed)  # seen patients: perfect
     assert abs(np.mean((said.log_odds > 0) == cases.failed) - 0.5) < 0.3  # unseen patients: a guess
 
@@ -75,4 +77,4 @@ def test_refuses_too_little_to_learn_from(dice: list[float], patients: list[str]
 
 def test_refuses_inputs_that_never_vary() -> None:
     with pytest.raises(TooFewCases, match="tells them apart"):
-        fit_bins(np.ones((6, 2)), np.array([0.1, 0.9] * 3), (A, B))
+        fit_encoded(BinModel, np.ones((6, 2)), np.array([0.1, 0.9] * 3), (A, B))

@@ -10,17 +10,18 @@ from hospital_agent.analysis.quality import QualityPrediction, fitting
 from hospital_agent.analysis.quality.calibration import Platt
 from hospital_agent.analysis.quality.fitting import fit_quality_model
 from hospital_agent.analysis.quality.inputs import QualityInput
-from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel, QualityView
+from hospital_agent.analysis.quality.view import QualityView
+from hospital_agent.analysis.quality.viewed import ViewedQualityModel
 from tests.quality_cases import simulated_cases
 
 
 @pytest.fixture(scope="module")
-def model() -> LogisticQualityModel:
+def model() -> ViewedQualityModel:
     return fit_quality_model(*simulated_cases(patients=80))
 
 
 @pytest.fixture(scope="module")
-def new(model: LogisticQualityModel) -> tuple[list[QualityPrediction], np.ndarray]:
+def new(model: ViewedQualityModel) -> tuple[list[QualityPrediction], np.ndarray]:
     rows, dice, _ = simulated_cases(patients=150, seed=99)
     return [model.predict(row, empty=False) for row in rows], np.array(dice)
 
@@ -50,7 +51,7 @@ def test_probabilities_of_failure_mean_what_they_say(new: tuple[list[QualityPred
 
 
 def test_the_measured_sensitivity_and_specificity_hold_for_new_patients(
-    model: LogisticQualityModel, new: tuple[list[QualityPrediction], np.ndarray]
+    model: ViewedQualityModel, new: tuple[list[QualityPrediction], np.ndarray]
 ) -> None:
     answers, dice = new
     flagged, failed = np.array([answer.flagged for answer in answers]), dice < 0.6
@@ -61,7 +62,7 @@ def test_the_measured_sensitivity_and_specificity_hold_for_new_patients(
     assert told.measured_on == "simulated lesions in known anatomies, 80 patients"
 
 
-def test_more_is_known_with_the_network_than_from_the_mask_alone(model: LogisticQualityModel) -> None:
+def test_more_is_known_with_the_network_than_from_the_mask_alone(model: ViewedQualityModel) -> None:
     full, mask_only = model.views
     assert (full.name, mask_only.name) == ("full", "mask_only")
     assert full.assessment["failure_auroc"]["value"] > mask_only.assessment["failure_auroc"]["value"] + 0.02

@@ -10,6 +10,7 @@ from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.quality import quality_models
 from hospital_agent.analysis.quality.fitting import fit_quality_model
 from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel
+from hospital_agent.analysis.quality.viewed import ViewedQualityModel
 from tests.quality_cases import simulated_cases
 
 MASK_NAMES = (
@@ -23,7 +24,7 @@ MASK_NAMES = (
 
 
 @pytest.fixture(scope="module")
-def model() -> LogisticQualityModel:
+def model() -> ViewedQualityModel:
     return fit_quality_model(*simulated_cases(patients=30), version="7")
 
 
@@ -31,7 +32,7 @@ def a_case() -> dict[str, float | None]:
     return dict(simulated_cases(patients=1, each=1, seed=5)[0][0])
 
 
-def test_an_empty_mask_has_no_predicted_dice_and_is_no_flag(model: LogisticQualityModel) -> None:
+def test_an_empty_mask_has_no_predicted_dice_and_is_no_flag(model: ViewedQualityModel) -> None:
     answer = model.predict({"lesion_volume_ml": 0.0, "component_count": 0.0}, empty=True)
     assert (answer.predicted_dice, answer.failure_probability) == (None, None)
     assert (answer.low, answer.high, answer.flagged) == (0.0, 1.0, False)
@@ -39,14 +40,14 @@ def test_an_empty_mask_has_no_predicted_dice_and_is_no_flag(model: LogisticQuali
     assert answer.contributions == {}
 
 
-def test_a_case_of_which_nothing_is_known_is_undefined_and_not_average(model: LogisticQualityModel) -> None:
+def test_a_case_of_which_nothing_is_known_is_undefined_and_not_average(model: ViewedQualityModel) -> None:
     for nothing in ({}, dict.fromkeys(a_case())):
         answer = model.predict(nothing, empty=False)
         assert answer.predicted_dice is None
         assert "none of the values" in answer.interval_note
 
 
-def test_the_prediction_lies_in_its_interval_and_says_what_that_stands_on(model: LogisticQualityModel) -> None:
+def test_the_prediction_lies_in_its_interval_and_says_what_that_stands_on(model: ViewedQualityModel) -> None:
     answer = model.predict(a_case(), empty=False)
     assert answer.predicted_dice is not None
     assert answer.failure_probability is not None
@@ -56,7 +57,7 @@ def test_the_prediction_lies_in_its_interval_and_says_what_that_stands_on(model:
     assert answer.flagged == (answer.failure_probability > model.views[0].threshold)
 
 
-def test_contributions_have_names_and_point_the_right_way(model: LogisticQualityModel) -> None:
+def test_contributions_have_names_and_point_the_right_way(model: ViewedQualityModel) -> None:
     calm = a_case() | {"mean_entropy_foreground": 0.2, "mahalanobis_log10": 0.0}
     wild = calm | {"mean_entropy_foreground": 0.8, "mahalanobis_log10": 0.5}
     first, second = model.predict(calm, empty=False), model.predict(wild, empty=False)
@@ -67,7 +68,7 @@ def test_contributions_have_names_and_point_the_right_way(model: LogisticQuality
     assert second.predicted_dice < first.predicted_dice  # type: ignore[operator]
 
 
-def test_a_supplied_mask_is_judged_by_its_features_alone(model: LogisticQualityModel) -> None:
+def test_a_supplied_mask_is_judged_by_its_features_alone(model: ViewedQualityModel) -> None:
     case = a_case()
     mask_only = {name: case[name] for name in MASK_NAMES}
     assert model.view_for(case) is model.views[0]
@@ -81,14 +82,14 @@ def test_a_supplied_mask_is_judged_by_its_features_alone(model: LogisticQualityM
     assert model.view_for(half) is view
 
 
-def test_one_undefined_value_changes_the_answer_little_and_breaks_nothing(model: LogisticQualityModel) -> None:
+def test_one_undefined_value_changes_the_answer_little_and_breaks_nothing(model: ViewedQualityModel) -> None:
     whole = model.predict(a_case(), empty=False)
     for name in a_case():
         answer = model.predict(a_case() | {name: None}, empty=False)
         assert answer.predicted_dice == pytest.approx(whole.predicted_dice, abs=0.4)
 
 
-def test_survives_json_exactly(model: LogisticQualityModel) -> None:
+def test_survives_json_exactly(model: ViewedQualityModel) -> None:
     again = LogisticQualityModel.from_json(json.loads(json.dumps(model.to_json(), allow_nan=False)))
     assert again.version == "7"
     assert again.inputs == model.inputs
@@ -97,7 +98,7 @@ def test_survives_json_exactly(model: LogisticQualityModel) -> None:
         assert again.predict(scores, empty=False) == model.predict(scores, empty=False)
 
 
-def test_damaged_json_is_named(model: LogisticQualityModel) -> None:
+def test_damaged_json_is_named(model: ViewedQualityModel) -> None:
     whole = json.loads(json.dumps(model.to_json()))
     view = whole["views"][0]
     damaged = [
@@ -113,7 +114,7 @@ def test_damaged_json_is_named(model: LogisticQualityModel) -> None:
             LogisticQualityModel.from_json(data)
 
 
-def test_is_registered_and_predicts_without_scikit_learn_or_torch(model: LogisticQualityModel) -> None:
+def test_is_registered_and_predicts_without_scikit_learn_or_torch(model: ViewedQualityModel) -> None:
     assert quality_models.load("hospital_agent.analysis.quality").get("logistic_regression") is LogisticQualityModel
     program = (
         "import json, sys; from hospital_agent.analysis.quality.logistic_regression import LogisticQualityModel as M;"
