@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ def evaluate(
         Path, typer.Option(exists=True, file_okay=False, envvar="SEGWATCH_DATA", help="Folder of the images.")
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="Networks, rows and the report are written here.")],
-    task: Annotated[str | None, typer.Option(help="A ready task: cardiac_mr, cardiac_mr_3d, hippocampus, ...")] = None,
+    task: Annotated[str | None, typer.Option(help="A ready task: cardiac_mr, hippocampus, chest_ct, ...")] = None,
     config: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A TOML file that describes another task.")
     ] = None,
@@ -26,6 +27,9 @@ def evaluate(
     ] = None,
     networks: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="A finished `make train` folder (chest_ct).")
+    ] = None,
+    members: Annotated[
+        int | None, typer.Option(min=1, help="Networks of the ensemble; 1 leaves the methods of ensembles out.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = DEFAULT_SEEDS,
     quick: Annotated[
@@ -43,7 +47,9 @@ def evaluate(
         raise typer.BadParameter("name a ready task with --task, or describe one with --config.")
     tasks.load("hospital_agent.evaluation.tasks")
     chosen: Task = task_from(config) if config is not None else tasks.get(str(task))
-    if quick and isinstance(chosen, FolderTask):
+    if members is not None and isinstance(chosen, FolderTask):
+        chosen = replace(chosen, members=members)
+    if quick:
         chosen = quickly(chosen)
     numbers = [0] if quick else _seeds(seeds)
     setting = Setting(data, out, test_data, networks, steps=60 if quick else None, device=device)

@@ -34,8 +34,11 @@ class FolderExperiment:
         added = [] if setting.test_data is None else _added(task.examples(setting.test_data), own)
         most = sorted({example.patient for example in parts.train})[: task.most_training_patients]
         train = [example for example in parts.train if example.patient in most]
-        self.parts = Parts(train, parts.validation, [*parts.test, *added])
+        looked = task.looked_at or task.split
+        test = _first_patients(parts.test, looked.test)
+        self.parts = Parts(train, _first_patients(parts.validation, looked.validation), [*test, *added])
         self.task, self.setting, self.seed = task, setting, seed
+        self._choose_on = parts.validation
         self._scorer: Scorer | None = None
 
     def scorer(self, _example: Example) -> Scorer:
@@ -55,13 +58,19 @@ class FolderExperiment:
         return trained_segmenter(
             self.task,
             self.parts.train,
-            self.parts.validation,
+            self._choose_on,
             self.setting.out / "networks",
             seed=self.seed,
             member=number,
             steps=self.setting.steps,
             device=self.setting.device,
         )
+
+
+def _first_patients(examples: Sequence[Example], most: int) -> list[Example]:
+    """The images of the first patients by name."""
+    kept = set(sorted({example.patient for example in examples})[:most])
+    return [example for example in examples if example.patient in kept]
 
 
 def _added(examples: Sequence[Example], own: Sequence[Example]) -> list[Example]:

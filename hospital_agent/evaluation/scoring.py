@@ -124,7 +124,7 @@ class Scorer:
         units = {name: unit() for name, unit in features.load("hospital_agent.analysis.features").items()}
         doubts = uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
         values: Values = {name: watch.time(name, partial(unit.compute, case)) for name, unit in units.items()}
-        values |= per_label(case, units, subject.label_count)
+        values |= per_label(case, units)
         values |= {name: watch.time(name, partial(doubt().compute, segmentation)) for name, doubt in doubts}
         for name, score in self.reference.scores.items():
             values[name] = watch.time(name, partial(score.compute, segmentation))

@@ -213,6 +213,8 @@ class FolderTask:
         images_per_patient: how many of a patient's images are tested on; all when None.
         several_passes: as in `Task`.
         most_training_patients: the first by name; all when None.
+        looked_at: how many patients of each part are scored, the first by name, where time allows no more; all when
+            None. The others are neither trained on nor scored.
     """
 
     name: str
@@ -231,6 +233,7 @@ class FolderTask:
     images_per_patient: int | None = None
     several_passes: bool = True
     most_training_patients: int | None = None
+    looked_at: Split | None = None
 
     def examples(self, data: Path) -> list[Example]:
         """One a file.
