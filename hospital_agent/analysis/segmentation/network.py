@@ -15,7 +15,7 @@ from hospital_agent.analysis.imaging.resample import resample, resample_mask, re
 from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Shape, Triple, Volume
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.segmentation.body import body_box
-from hospital_agent.analysis.segmentation.sliding_window import NOTHING, Listening, Pass, sliding_window
+from hospital_agent.analysis.segmentation.sliding_window import NOTHING, OVERLAP, Listening, Pass, sliding_window
 
 INTENSITY_BINS = 500
 FARTHEST_SD = 5.0
@@ -49,6 +49,11 @@ class WorkingGrid:
         clipped = np.clip(image, self.low_hu, self.high_hu)
         scaled = (clipped - self.low_hu) * (2.0 / (self.high_hu - self.low_hu)) - 1.0
         return np.asarray(scaled, dtype=np.float32)
+
+    @property
+    def overlap(self) -> float:
+        """Least share of a tile that its neighbour covers too."""
+        return OVERLAP
 
     def padding(self, normalised: FloatArray) -> float:
         """What lies around an image that is smaller than a tile: air, or the darkest of an MR."""
@@ -166,7 +171,10 @@ def look(
     """
     if grid.scheme != "hu_window":
         normal = grid.normalise(image.astype(np.float32))
-        return sliding_window(network, normal, grid.tile, device, grid.padding(normal), keep=keep, prepare=prepare)
+        return sliding_window(
+            network, normal, grid.tile, device, grid.padding(normal),
+            keep=keep, prepare=prepare, overlap_share=grid.overlap,
+        )  # fmt: skip
     box = body_box(image, grid.spacing_mm)
     normal = grid.normalise(image[box])
     inside = sliding_window(network, normal, grid.tile, device, grid.padding(normal), keep=keep, prepare=prepare)

@@ -64,8 +64,8 @@ def importance_map(tile: Shape) -> FloatArray:
     return clipped
 
 
-def tile_starts(length: int, tile: int) -> list[int]:
-    """First voxels of evenly spaced tiles along one axis that overlap by at least half; negative where padded.
+def tile_starts(length: int, tile: int, overlap: float = OVERLAP) -> list[int]:
+    """First voxels of evenly spaced tiles along one axis that overlap by at least this much; negative where padded.
 
     Example:
         >>> tile_starts(120, 80), tile_starts(200, 80), tile_starts(60, 80), tile_starts(3, 1)
@@ -73,7 +73,7 @@ def tile_starts(length: int, tile: int) -> list[int]:
     """
     if length <= tile:
         return [-((tile - length) // 2)]
-    steps = int(np.ceil((length - tile) / max(1.0, tile * OVERLAP)))
+    steps = int(np.ceil((length - tile) / max(1.0, tile * (1.0 - overlap))))
     return [round((length - tile) * i / steps) for i in range(steps + 1)]
 
 
@@ -86,6 +86,7 @@ def sliding_window(
     *,
     keep: Listening = NOTHING,
     prepare: Callable[[Tensor], Tensor] | None = None,
+    overlap_share: float = OVERLAP,
 ) -> Pass:
     """One pass of the network over an image.
 
@@ -95,8 +96,10 @@ def sliding_window(
         padding: value around an image that is smaller than a tile.
         keep: the layers to keep.
         prepare: changes a batch of tiles before the network sees it.
+        overlap_share: least share of a tile that its neighbour covers too, in [0, 1).
     """
-    starts = np.array(list(product(*map(tile_starts, image.shape, tile))), dtype=np.int64)
+    along = [tile_starts(length, side, overlap_share) for length, side in zip(image.shape, tile, strict=True)]
+    starts = np.array(list(product(*along)), dtype=np.int64)
     weights = importance_map(tile)
     blend = _Blend(image.shape, weights)
     rows: list[FloatArray] = []
