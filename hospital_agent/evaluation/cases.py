@@ -64,8 +64,15 @@ class Cases:
 
     def part(self, which: Flags) -> "Cases":
         """Some of the cases."""
-        arrays = (self.scores, self.dice, self.known, self.failed, self.shifted, self.patients)
-        return Cases(*(values[which] for values in arrays), undefined=self.undefined)
+        return Cases(
+            self.scores[which],
+            self.dice[which],
+            self.known[which],
+            self.failed[which],
+            self.shifted[which],
+            self.patients[which],
+            self.undefined,
+        )
 
 
 def score_of(row: Scored, method: str, family: str | None = None) -> float | None:

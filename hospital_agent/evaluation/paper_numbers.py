@@ -66,7 +66,7 @@ def _karimi(table: str, data: str, rows: Mapping[str, tuple[float, float, float,
     names = ("accuracy", "sensitivity", "specificity", "auc")
     return [
         PaperNumber(
-            (method,),
+            (method, f"{method}_paper"),
             f"Karimi and Gholipour 2022, Table {table}",
             data,
             dict(zip(names, numbers, strict=True)),
@@ -167,8 +167,10 @@ NUMBERS: tuple[PaperNumber, ...] = (
             "mah_dist": (0.66, 0.74, 0.60, 0.70),
         },
     ),
-    *_zenk(("ensemble_pairwise_dice",), 0.240, 0.118),
-    *_zenk(("pairwise_dice", "mc_dropout_pairwise_dice"), 0.251, 0.128),
+    *_zenk(("pairwise_dice_ensemble",), 0.240, 0.118),
+    *_zenk(("pairwise_dice_dropout",), 0.251, 0.128),
+    # A random forest on simple entropy, size and count of components, the heir of the 2021 quality model.
+    *_zenk(("forest",), 0.272, 0.131),
     *_zenk(("mahalanobis",), 0.285, 0.150),
     *_zenk(("mean_entropy",), 0.365, 0.148),
     *_zenk(("mask_autoencoder",), 0.374, 0.193),
@@ -209,20 +211,27 @@ def numbers_of(method: str) -> Sequence[PaperNumber]:
     return tuple(number for number in NUMBERS if method in number.methods)
 
 
-def cell(method: str, measures: Sequence[str]) -> str:
+def cell(method: str, measures: Sequence[str], sources: Sequence[str] = ("",)) -> str:
     """The papers' values of some measures of a method, for one cell of a table; "" where there is none.
 
-    The first paper that has any of the measures speaks; several tables of it are given as a range, lowest to highest.
+    Each paper in turn; several of its tables are given as a range, lowest to highest.
+
+    Args:
+        sources: how the names of the papers to look at begin; "" for all.
     """
-    told = [number for number in numbers_of(method) if any(name in number.measures for name in measures)]
-    if not told:
-        return ""
-    paper = told[0].source.partition(", Table")[0]
-    same = [number for number in told if number.source.startswith(paper)]
-    parts = []
-    for name in measures:
-        values = sorted(number.measures[name] for number in same if name in number.measures)
-        if values:
-            low, high = f"{values[0]:.3g}", f"{values[-1]:.3g}"
-            parts.append(f"{name} {low}" if low == high else f"{name} {low} to {high}")
-    return f"{', '.join(parts)} ({paper.partition(',')[0]})"
+    papers: dict[str, dict[str, list[float]]] = {}
+    for told in numbers_of(method):
+        if told.source.startswith(tuple(sources)):
+            of_paper = papers.setdefault(told.source.partition(",")[0], {})
+            for name in measures:
+                of_paper.setdefault(name, []).extend([told.measures[name]] if name in told.measures else [])
+    return "; ".join(_told(paper, found) for paper, found in papers.items() if any(found.values()))
+
+
+def _told(paper: str, found: Mapping[str, list[float]]) -> str:
+    ranges = {name: (min(values), max(values)) for name, values in found.items() if values}
+    parts = (
+        f"{name.replace('_', ' ')} {low:.3g}" + ("" if low == high else f" to {high:.3g}")
+        for name, (low, high) in ranges.items()
+    )
+    return f"{', '.join(parts)} ({paper})"
