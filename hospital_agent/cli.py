@@ -5,6 +5,7 @@ the message names, 2 wrong usage or settings, 3 the input was refused.
 """
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -24,6 +25,9 @@ from hospital_agent.reviewing import review_app
 from shared.clock import rfc3339, utc_now
 from shared.errors import MonitoringError, SettingsError
 from shared.logs import logger
+
+if TYPE_CHECKING:
+    from hospital_agent.allow_list import AllowList
 
 FAULT, USAGE, REFUSED = 1, 2, 3
 
@@ -37,6 +41,13 @@ app = typer.Typer(
 app.add_typer(review_app, name="review")
 app.command()(evaluate)
 
+Allow = Annotated[
+    list[str] | None, typer.Option(help="SHA-256 of a model from elsewhere that may run code here; may be repeated.")
+]
+AllowedIn = Annotated[
+    Path | None,
+    typer.Option(envvar="AGENT_DATA_DIR", help="A data folder whose file allowed_models counts too.", file_okay=False),
+]
 DataDir = Annotated[Path, typer.Option(envvar="AGENT_DATA_DIR", help="The agent's data folder.", file_okay=False)]
 
 
@@ -51,16 +62,25 @@ def analyse(
         Path | None, typer.Option(exists=True, file_okay=False, help="Model folder; the shipped one by default.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    allow: Allow = None,
+    data_dir: AllowedIn = None,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the JSON here instead.")] = None,
     mask_out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the mask here (.nii.gz).")] = None,
+    map_out: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write the map of distances from training here (.nii.gz); 0 is outside."),
+    ] = None,
 ) -> None:
     """Segment and score one CT series, or score a mask that another product made."""
     if device not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter("must be auto, cpu or cuda.", param_hint="--device")
-    if mask_out is not None and not mask_out.name.endswith((".nii", ".nii.gz")):
-        raise typer.BadParameter("must end in .nii or .nii.gz.", param_hint="--mask-out")
+    for option, file in (("--mask-out", mask_out), ("--map-out", map_out)):
+        if file is not None and not file.name.endswith((".nii", ".nii.gz")):
+            raise typer.BadParameter("must end in .nii or .nii.gz.", param_hint=option)
+    if map_out is not None and mask is not None:
+        raise typer.BadParameter("needs the network's features; a given --mask has none.", param_hint="--map-out")
     try:
-        result = _analysed(path, mask, lungs, model, device, mask_out)
+        result = _analysed(path, mask, lungs, model, device, mask_out, map_out, _allowed(allow, data_dir))
     except InputRefused as refusal:
         _print_json({"refused": {"reason": refusal.reason, "detail": str(refusal)}}, out)
         raise typer.Exit(REFUSED) from None
@@ -71,10 +91,18 @@ def analyse(
 
 
 def _analysed(
-    path: Path, mask: Path | None, lungs: Path | None, model: Path | None, device: str, mask_out: Path | None
+    path: Path,
+    mask: Path | None,
+    lungs: Path | None,
+    model: Path | None,
+    device: str,
+    mask_out: Path | None,
+    map_out: Path | None,
+    allowed: "AllowList",
 ) -> dict[str, Any]:
     from hospital_agent.ingest.series import read_series
     from hospital_agent.pipeline import analyse_case
+    from hospital_agent.shown_map import distance_map
     from hospital_agent.toolkit import build_toolkit
 
     begun = perf_counter()
@@ -84,17 +112,75 @@ def _analysed(
     given_lungs = None if lungs is None else series.read_mask(lungs)
     read_s = perf_counter() - begun
     _say("loading the model")
-    toolkit = build_toolkit(model, device=device, with_network=given is None)
+    toolkit = build_toolkit(model, device=device, with_network=given is None, allowed=allowed)
     load_s = perf_counter() - begun - read_s
+    show = None if map_out is None else distance_map(toolkit)
     result = analyse_case(series.volume, toolkit, mask=given, lungs=given_lungs, progress=_say)
     written = mask if mask_out is None else mask_out
     if mask_out is not None:
         series.write_mask(mask_out, result.segmentation.mask)
+    if map_out is not None and show is not None:
+        series.write_map(map_out, show(result.segmentation))
     told = result.to_json(mask_path=None if written is None else str(written))
+    if map_out is not None:
+        told["segmentation"]["map"] = str(map_out)
     told["timings_s"] = {"read": round(read_s, 4), "load_model": round(load_s, 4), **told["timings_s"]}
     told["timings_s"]["total"] = round(perf_counter() - begun, 4)
     told["warnings"] = [*series.warnings, *told["warnings"]]
     return told
+
+
+@app.command()
+def fit(
+    model: Annotated[
+        list[Path],
+        typer.Option(exists=True, help="nnU-Net folder or fold, MONAI bundle, TorchScript file; several: an ensemble."),
+    ],
+    images: Annotated[Path, typer.Option(exists=True, file_okay=False, help="NIfTI files and folders of series.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="The model folder to write.")],
+    references: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="NIfTI masks with the names of the images.")
+    ] = None,
+    allow: Allow = None,
+    data_dir: AllowedIn = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    orientation: Annotated[
+        str | None, typer.Option(help="Of an nnU-Net's training files (LPS, RAS, LAS, ...); else that of the images.")
+    ] = None,
+    mirroring: Annotated[
+        bool, typer.Option("--mirroring", help="nnU-Net's test-time mirroring; eight times slower.")
+    ] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Put the model's own files into the folder as well.")] = False,
+    name: Annotated[str | None, typer.Option(help="Of the model, for people.")] = None,
+) -> None:
+    """Fit all scores to a model that others made, and write a model folder for `analyse` and AGENT_MODEL_DIR."""
+    from hospital_agent.fitted_folder import fit_folder
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter("must be auto, cpu or cuda.", param_hint="--device")
+    fitted = fit_folder(
+        model, images, references, out,
+        allowed=_allowed(allow, data_dir), device=device, orientation=orientation, mirroring=mirroring, copy=copy,
+        name=name, say=_say,
+    )  # fmt: skip
+    for sentence in fitted.left_out:
+        _say(sentence)
+    told = {
+        "model": str(out),
+        "images": len(fitted.seen),
+        "patients": fitted.patient_count,
+        "ood": sorted(fitted.ood),
+        "scaled": sorted(fitted.ranges),
+        "quality": fitted.quality_kind,
+    }
+    _print_json(told, None)
+
+
+def _allowed(hashes: list[str] | None, data_dir: Path | None) -> "AllowList":
+    """What may run code: --allow, AGENT_ALLOWED_MODELS, and the file in the data folder."""
+    from hospital_agent.allow_list import SETTING, AllowList
+
+    return AllowList.of(hashes or []) | AllowList.of_site(os.environ.get(SETTING, ""), data_dir)
 
 
 @app.command()

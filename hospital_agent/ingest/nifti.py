@@ -1,4 +1,4 @@
-"""NIfTI files: volumes and masks in, masks out."""
+"""NIfTI files: volumes and masks in, masks and maps out."""
 
 import zlib
 from pathlib import Path
@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.imaging.volume import BoolArray
+from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray
 from hospital_agent.errors import (
     ColourImage,
     MaskGeometryMismatch,
@@ -83,9 +83,18 @@ def read_mask(path: Path, lps_grid: Grid) -> BoolArray:
 
 def write_mask(path: Path, mask: BoolArray, grid: Grid) -> None:
     """Write a (Z, Y, X) mask as NIfTI on the grid its volume was read from: voxel upon voxel."""
-    voxels = from_volume_axes(mask, grid).astype(np.uint8)
+    _write(path, from_volume_axes(mask, grid).astype(np.uint8), grid)
+
+
+def write_map(path: Path, values: FloatArray, grid: Grid) -> None:
+    """Write (Z, Y, X) float values as NIfTI on the grid their volume was read from; viewers show 0 to the largest."""
+    _write(path, from_volume_axes(values, grid).astype(np.float32), grid, shown_to=float(values.max()))
+
+
+def _write(path: Path, voxels: NDArray[Any], grid: Grid, shown_to: float = 0.0) -> None:
     image = nib.Nifti1Image(voxels, grid.affine)
     image.header.set_xyzt_units("mm")
+    image.header["cal_max"] = shown_to
     image.set_sform(grid.affine, code=1)
     image.set_qform(grid.affine, code=1)
     previous = nib.openers.Opener.default_compresslevel

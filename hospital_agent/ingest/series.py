@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.imaging.volume import BoolArray, Volume
+from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Volume
 from hospital_agent.errors import EmptyFolder, InputRefused, UnsupportedFile
 from hospital_agent.ingest import nifti
 from hospital_agent.ingest.dicom_headers import read_headers
@@ -64,6 +64,10 @@ class Series:
     def write_mask(self, path: Path, mask: BoolArray) -> None:
         """Write a mask of this volume as NIfTI on the grid of the input."""
         nifti.write_mask(path, mask, self.source_grid)
+
+    def write_map(self, path: Path, values: FloatArray) -> None:
+        """Write a map of this volume as NIfTI on the grid of the input."""
+        nifti.write_map(path, values, self.source_grid)
 
 
 def read_series(source: Path | Sequence[Path]) -> Series:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hospital_agent.analysis.errors import GeometryMismatch
+from hospital_agent.analysis.imaging.resample import resample_to_shape
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.ood.moments import Float64Array
 from hospital_agent.analysis.segmentation.base import PatchFeatures
@@ -53,6 +54,22 @@ def tile_map(patches: PatchFeatures, values: Float64Array, shape: Shape) -> Floa
         weighted[real] += patches.importance[inner] * value
     with np.errstate(invalid="ignore"):
         return (weighted / summed).astype(np.float32)
+
+
+def on_source_grid(shown: FloatArray, shape: Shape) -> FloatArray:
+    """(Z, Y, X) float32 map on the grid of the source, over the same box; 0 where no tile lies.
+
+    Voxels without a tile (NaN) lend nothing to their neighbours: values and cover are moved alike and divided.
+
+    Args:
+        shown: (Z, Y, X) on the working grid, from `tile_map`.
+        shape: (Z, Y, X) of the source.
+    """
+    known = np.isfinite(shown)
+    cover = resample_to_shape(known.astype(np.float32), shape)
+    moved: FloatArray = resample_to_shape(np.where(known, shown, np.float32(0)), shape)
+    inside = cover >= 0.5
+    return np.divide(moved, cover, out=np.zeros(shape, dtype=np.float32), where=inside)
 
 
 def weighted_mean(shares: Float64Array, values: Float64Array) -> float:
