@@ -38,7 +38,7 @@ def oas_weight(moments: GaussianMoments) -> float:
     check_spread(moments)
     d, n = moments.dimension, moments.count
     gram = moments.dense if moments.dense is not None else moments.factor @ moments.factor.T
-    mean_square = float(np.sum(np.square(gram))) / n**2 / d**2
+    mean_square = float(np.vdot(gram, gram)) / n**2 / d**2
     squared_mean = (moments.total_variance / d) ** 2
     denominator = (n + 1) * (mean_square - squared_mean / d)
     return 1.0 if denominator <= 0 else min((mean_square + squared_mean) / denominator, 1.0)
@@ -129,8 +129,8 @@ class DenseGaussian:
 
     def _block(self, rows: Float64Array) -> Float64Array:
         centred = (rows - self.mean).T
-        white = scipy.linalg.solve_triangular(self.cholesky, centred, lower=True, check_finite=False)
-        distances: Float64Array = np.sum(np.square(white), axis=0)
+        white = scipy.linalg.solve_triangular(self.cholesky, centred, lower=True, overwrite_b=True, check_finite=False)
+        distances: Float64Array = np.einsum("ij,ij->j", white, white)
         return distances
 
     def state(self) -> State:
@@ -197,10 +197,10 @@ def check_spread(moments: GaussianMoments) -> None:
 
 
 def _dense(moments: GaussianMoments, weight: float, floor: float) -> DenseGaussian:
-    covariance = (1 - weight) * moments.covariance()
+    covariance = moments.scatter() * ((1 - weight) / moments.count)
     covariance[np.diag_indices_from(covariance)] += floor
-    try:
-        lower = scipy.linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+    try:  # the transpose of a symmetric matrix is itself, and lies in memory as LAPACK wants it: no copy is made
+        lower = scipy.linalg.cholesky(covariance.T, lower=True, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError as problem:
         raise TooFewCases("The covariance of the training features is singular; it needs shrinkage.") from problem
     return DenseGaussian(moments.mean, lower)

@@ -17,6 +17,7 @@ from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError, Too
 
 Float64Array = NDArray[np.float64]
 
+COLUMNS_AT_ONCE = 1024  # of a scatter matrix that is added to in place, so that no second one is held
 GRAM_SAFE_RATIO = 1e-8  # smallest to largest eigenvalue: above it, axes made from a Gram matrix are orthonormal to 1e-8
 
 
@@ -78,13 +79,16 @@ class GaussianMoments:
         Raises:
             TooFewCases: there is no batch.
         """
-        remaining = iter(batches)
-        first = next(remaining, None)
-        if first is None:
+        total: GaussianMoments | None = None
+        for batch in batches:
+            if total is None:
+                total = cls.of(batch)
+            elif total.dense is None:
+                total = total + cls.of(batch)
+            else:
+                total = total._taking_in(feature_rows(batch, total.dimension))
+        if total is None:
             raise TooFewCases("A Gaussian needs features, and there are none.")
-        total: GaussianMoments = cls.of(first)
-        for batch in remaining:
-            total = total + cls.of(batch)
         return total
 
     @property
@@ -131,6 +135,21 @@ class GaussianMoments:
             return np.maximum(values, 0.0) / self.count, np.ascontiguousarray(vectors.T)
         squares, axes = _axes_of(self.factor)
         return squares / self.count, axes
+
+    def _taking_in(self, rows: Float64Array) -> "GaussianMoments":
+        """As `+ of(rows)`, in the memory of this scatter matrix, which holds other numbers afterwards."""
+        assert self.dense is not None  # noqa: S101 - the caller looked
+        if rows.shape[0] == 0:
+            return self
+        count = self.count + rows.shape[0]
+        step = rows.mean(axis=0) - self.mean
+        bridge = step * np.sqrt(self.count * rows.shape[0] / count)
+        added = np.vstack([rows - rows.mean(axis=0), bridge])
+        for first in range(0, self.dimension, COLUMNS_AT_ONCE):
+            some, later = slice(first, first + COLUMNS_AT_ONCE), slice(first + COLUMNS_AT_ONCE, None)
+            self.dense[some, first:] += added[:, some].T @ added[:, first:]
+            self.dense[later, some] = self.dense[some, later].T  # symmetric: half of the products suffice
+        return GaussianMoments(count, self.mean + step * (rows.shape[0] / count), self.factor, self.dense)
 
     def __add__(self, other: "GaussianMoments") -> "GaussianMoments":
         if self.dimension != other.dimension:

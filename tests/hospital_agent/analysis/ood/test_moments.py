@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError, TooFewCases
+from hospital_agent.analysis.ood import moments as moments_module
 from hospital_agent.analysis.ood.moments import GaussianMoments
 
 
@@ -40,6 +41,19 @@ def test_streaming_equals_batch(dimension: int, sizes: list[int], seed: int) -> 
     rows = rows_of(sum(sizes), dimension, seed)
     batches = np.split(rows, np.cumsum(sizes)[:-1])
     assert_same(GaussianMoments.of_batches(batches), GaussianMoments.of(rows))
+
+
+def test_streaming_in_place_is_exact_across_blocks_of_columns_and_leaves_the_batches_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(moments_module, "COLUMNS_AT_ONCE", 7)
+    rows = rows_of(90, 30)
+    batches = np.split(rows, [40, 41, 41, 60])
+    for batch in batches:
+        batch.flags.writeable = False
+    streamed = GaussianMoments.of_batches(batches)
+    assert_same(streamed, GaussianMoments.of(rows))
+    np.testing.assert_array_equal(streamed.scatter(), streamed.scatter().T)
 
 
 @given(sizes=st.tuples(*[st.integers(0, 15)] * 3), seed=st.integers(0, 1000))
