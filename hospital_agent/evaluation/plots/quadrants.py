@@ -57,7 +57,8 @@ def draw(panels: Sequence[Panel]) -> "Figure":
     drawn, axes = grid(len(panels))
     for axis, panel in zip(axes, panels, strict=True):
         _panel(axis, panel)
-    axes[0].legend(loc="center right", fontsize=9, framealpha=0.9)
+    handles, labels = axes[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=10, frameon=False)
     return drawn
 
 
