@@ -14,6 +14,7 @@ from hospital_agent.analysis.quality import QualityPrediction, Scores, quality_m
 from hospital_agent.analysis.quality.answers import EMPTY_MASK, NO_INPUTS, undefined
 from hospital_agent.analysis.quality.attribution import by_owner, contributions
 from hospital_agent.analysis.quality.calibration import Platt
+from hospital_agent.analysis.quality.estimator import finite
 from hospital_agent.analysis.quality.fused_columns import FusedColumns
 from hospital_agent.analysis.quality.inputs import Float64Array
 from hospital_agent.analysis.quality.trees import TreeEnsemble
@@ -26,7 +27,7 @@ LEAST_SPREAD = 0.1  # of the Dice around its expectation, where the expectation 
 
 @dataclass(frozen=True, eq=False)
 class FusedScore:
-    """How bad a mask is, on the scale of -logit(Dice): the mean of a linear answer and of trees.
+    """How bad a mask is, on the scale of -logit(Dice): a line and trees.
 
     Both know which way each score points and never speak against it. The line goes on where training ended; the
     trees see what only some scores together tell.
@@ -34,29 +35,60 @@ class FusedScore:
     Args:
         weights: (C,), not below 0 where a column may only speak for worse.
         intercept: of the line.
+        tree_share: what the answer of the trees is multiplied by, >= 0.
         trees: monotone in the same columns.
     """
 
     weights: Float64Array
     intercept: float
+    tree_share: float
     trees: TreeEnsemble
 
     def badness(self, columns: Float64Array) -> Float64Array:
         """(N,) higher is worse."""
-        badness: Float64Array = (columns @ self.weights + self.intercept + self.trees.predict(columns)) / 2
+        line = columns @ self.weights + self.intercept
+        badness: Float64Array = line + self.tree_share * self.trees.predict(columns)
         return badness
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values."""
-        return {"weights": self.weights.tolist(), "intercept": self.intercept, "trees": self.trees.to_json()}
+        return {
+            "weights": self.weights.tolist(),
+            "intercept": self.intercept,
+            "tree_share": self.tree_share,
+            "trees": self.trees.to_json(),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], columns: int) -> Self:
         """The score again; a wrong shape raises KeyError, TypeError or ValueError."""
-        weights = np.array(data["weights"], dtype=np.float64)
-        if weights.shape != (columns,) or not np.isfinite(weights).all():
-            raise ValueError("The weights do not fit the columns.")
-        return cls(weights, float(data["intercept"]), TreeEnsemble.from_json(data["trees"], columns))
+        intercept, share = (float(finite(data[name], ())) for name in ("intercept", "tree_share"))
+        weights = finite(data["weights"], (columns,))
+        return cls(weights, intercept, share, TreeEnsemble.from_json(data["trees"], columns))
+
+
+@dataclass(frozen=True, eq=False)
+class FusedRanking:
+    """Ranks cases for review by everything that is known of them: the uncalibrated part of the fused model.
+
+    Args:
+        encoding: from named values to columns.
+        score: from columns to badness.
+    """
+
+    encoding: FusedColumns
+    score: FusedScore
+
+    def badness(self, rows: Sequence[Scores]) -> Float64Array:
+        """(N,) on the scale of -logit(Dice), uncalibrated; higher is worse."""
+        return self.score.badness(self.encoding.columns(self.encoding.table(rows)))
+
+    def risk(self, scores: Scores) -> float:
+        """A continuous score in (0, 1), about 1 - Dice; higher is worse.
+
+        Undefined scores count as ordinary; a case of which nothing is known ranks in the middle.
+        """
+        return float(1 / (1 + np.exp(-np.clip(self.badness([scores])[0], -30, 30))))
 
 
 def spread_of(dice: Float64Array) -> Float64Array:
@@ -119,16 +151,9 @@ class FusedQualityModel:
         """What the flag is worth on shift families not seen; None for supplied masks, on which it was not measured."""
         return None if mask_only else self.told
 
-    def badness(self, rows: Sequence[Scores]) -> Float64Array:
-        """(N,) on the scale of -logit(Dice), uncalibrated; higher is worse."""
-        return self.score.badness(self.encoding.columns(self.encoding.table(rows)))
-
     def risk(self, scores: Scores) -> float:
-        """A continuous score for ranking cases, in (0, 1): higher is worse, whatever the calibration says.
-
-        Undefined scores count as ordinary; a case of which nothing is known ranks in the middle.
-        """
-        return float(1 / (1 + np.exp(-np.clip(self.badness([scores])[0], -30, 30))))
+        """`FusedRanking.risk`: for ranking cases, whatever the calibration says."""
+        return FusedRanking(self.encoding, self.score).risk(scores)
 
     def predict(self, scores: Scores, *, empty: bool = False) -> QualityPrediction:
         """Predict from named values; `empty` says that the mask has no voxel."""

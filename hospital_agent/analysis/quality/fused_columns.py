@@ -11,8 +11,10 @@ from hospital_agent.analysis.quality import Scores
 from hospital_agent.analysis.quality.inputs import Float64Array
 from shared.quantities import Direction
 
+TOGETHER_COLUMNS = 2
 HIGHEST = 3  # how many of the worst scores make the column of the worst
 FEWEST_UNDEFINED = 2  # patients with, and patients without a value, before its absence is taken to mean anything
+LEAST_CORRELATION = 0.1  # rank correlation with the truth below which a score has no voice in the means
 FARTHEST = 1e6  # spreads
 
 
@@ -26,6 +28,7 @@ class FusedInput:
         log_offset: None takes the value as it is; a number takes log10(offset + value), for what has a heavy tail.
         centre, spread: median and robust SD of the training cases on that scale; spread > 0.
         indicator: whether being undefined has a column of its own.
+        counted: whether it points the declared way in training, and so has a voice in the means over all scores.
     """
 
     name: str
@@ -34,12 +37,13 @@ class FusedInput:
     centre: float
     spread: float
     indicator: bool
+    counted: bool
 
     @classmethod
     def fit(
-        cls, name: str, direction: Direction, values: Float64Array, patients: NDArray[np.str_]
+        cls, name: str, direction: Direction, values: Float64Array, badness: Float64Array, patients: NDArray[np.str_]
     ) -> "FusedInput | None":
-        """From the training values, NaN where undefined; None where the input never varies."""
+        """From the training values, NaN where undefined, and how bad their masks are; None where nothing varies."""
         known = values[~np.isnan(values)]
         if np.unique(known).size < 2:
             return None
@@ -47,11 +51,13 @@ class FusedInput:
         scaled = known if offset is None else np.log10(offset + known)
         low, high = np.percentile(scaled, [25, 75])
         spread = float(high - low) / 1.349 or float(scaled.std())
-        missing = np.isnan(values)
-        seen = min(np.unique(patients[missing]).size, np.unique(patients[~missing]).size)
         if not 0 < spread < np.inf:
             return None
-        return cls(name, direction, offset, float(np.median(scaled)), spread, seen >= FEWEST_UNDEFINED)
+        missing = np.isnan(values)
+        seen = min(np.unique(patients[missing]).size, np.unique(patients[~missing]).size)
+        sign = {"higher_is_worse": 1.0, "higher_is_better": -1.0, "neither": 0.0}[direction]
+        counted = sign * rank_correlation(known, badness[~missing]) > LEAST_CORRELATION
+        return cls(name, direction, offset, float(np.median(scaled)), spread, seen >= FEWEST_UNDEFINED, counted)
 
     def distance(self, values: Float64Array) -> Float64Array:
         """(N,) signed distance from the median in spreads, up is worse unless "neither"; NaN where undefined."""
@@ -70,16 +76,25 @@ class FusedColumns:
     - A quantity that is suspicious both ways gives its distance, free to speak for either, and the size of the
       distance, which may only speak for worse.
     - An undefined value counts as the median; where training knew it undefined in two patients, a column says so.
-    - The mean over all scores with a direction, and over the three worst: a shift that nobody has seen may move scores
-      other than those that training shifts moved, and these two do not care which.
+    - The mean over all scores that point their declared way in training, and over the three worst of them: a shift
+      that nobody has seen may move other scores than the training shifts did, and these two do not care which.
     """
 
     inputs: tuple[FusedInput, ...]
 
     @classmethod
-    def fit(cls, table: Float64Array, directions: Mapping[str, Direction], patients: NDArray[np.str_]) -> Self:
+    def fit(
+        cls,
+        table: Float64Array,
+        directions: Mapping[str, Direction],
+        badness: Float64Array,
+        patients: NDArray[np.str_],
+    ) -> Self:
         """From (N, names) training values, NaN where undefined; the names are those of `directions`, in order."""
-        fitted = (FusedInput.fit(name, way, table[:, i], patients) for i, (name, way) in enumerate(directions.items()))
+        fitted = (
+            FusedInput.fit(name, way, table[:, i], badness, patients)
+            for i, (name, way) in enumerate(directions.items())
+        )
         return cls(tuple(item for item in fitted if item is not None))
 
     @property
@@ -88,13 +103,18 @@ class FusedColumns:
         ways = [(item.name, 0 if item.direction == "neither" else 1) for item in self.inputs]
         sizes = [(item.name, 1) for item in self.inputs if item.direction == "neither"]
         absent = [(item.name, 0) for item in self.inputs if item.indicator]
-        together = [("", 1), ("", 1)] if self._directed.any() else []
+        together = [("", 1)] * TOGETHER_COLUMNS if self.together else []
         return (*ways, *sizes, *absent, *together)
 
     @property
     def signs(self) -> NDArray[np.int64]:
         """(C,) 1 where a column may only speak for worse, 0 where it is free."""
         return np.array([sign for _, sign in self.layout], dtype=np.int64)
+
+    @property
+    def together(self) -> bool:
+        """Whether the last two columns are the means over scores."""
+        return any(item.counted for item in self.inputs)
 
     @property
     def _directed(self) -> NDArray[np.bool_]:
@@ -114,8 +134,9 @@ class FusedColumns:
         directed = self._directed
         parts = [scaled, np.abs(scaled[:, ~directed])]
         parts.append((~known)[:, [i for i, item in enumerate(self.inputs) if item.indicator]].astype(np.float64))
-        if directed.any():
-            parts.append(_together(scaled[:, directed], known[:, directed]))
+        if self.together:
+            counted = np.array([item.counted for item in self.inputs], dtype=np.bool_)
+            parts.append(_together(scaled[:, counted], known[:, counted]))
         return np.hstack(parts)
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -139,11 +160,21 @@ def table_of(cases: Sequence[Scores], names: Sequence[str]) -> Float64Array:
     return np.where(np.isfinite(table), table, np.nan)
 
 
-def _together(scaled: Float64Array, known: Float64Array | NDArray[np.bool_]) -> Float64Array:
+def _together(scaled: Float64Array, known: NDArray[np.bool_]) -> Float64Array:
     """(N, 2) mean of the defined ones, and mean of the worst three."""
     mean = scaled.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     worst = np.sort(scaled, axis=1)[:, -HIGHEST:].mean(axis=1)
     return np.column_stack([mean, worst])
+
+
+def rank_correlation(values: Float64Array, truth: Float64Array) -> float:
+    """Spearman's, ties with their mean rank; 0 where one of them does not vary."""
+    from scipy.stats import rankdata
+
+    ranks = np.stack([rankdata(values), rankdata(truth)])
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    size = float(np.sqrt(np.prod(np.square(centred).sum(axis=1))))
+    return float(centred[0] @ centred[1]) / size if size > 0 else 0.0
 
 
 def _log_offset(known: Float64Array) -> float | None:

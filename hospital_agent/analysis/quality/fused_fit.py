@@ -1,7 +1,7 @@
 """Fit the fused quality model from few patients, many of whose cases are shifted copies of each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,18 @@ from hospital_agent.analysis.metrics.detection import sensitivity, specificity
 from hospital_agent.analysis.quality import FAILED_BELOW_DICE, Scores
 from hospital_agent.analysis.quality.answers import TOO_FEW_PATIENTS
 from hospital_agent.analysis.quality.calibration import Platt, flag_threshold, interval_scale
-from hospital_agent.analysis.quality.fused import FusedQualityModel, FusedScore, spread_of
-from hospital_agent.analysis.quality.fused_columns import FusedColumns, table_of
+from hospital_agent.analysis.quality.fused import FusedQualityModel, FusedRanking, FusedScore, spread_of
+from hospital_agent.analysis.quality.fused_columns import TOGETHER_COLUMNS, FusedColumns, table_of
 from hospital_agent.analysis.quality.inputs import Float64Array
 from hospital_agent.analysis.quality.trees import TreeEnsemble
 from shared.quantities import Direction
 from shared.report import FlagQuality
 
-TREES, TREES_WHILE_CROSS_FITTING, LEAF_CASES, SHARE_OF_COLUMNS = 100, 40, 8, 0.4
+TREES, STEP, LEAVES, LEAF_CASES, SHARE_OF_COLUMNS, SHARE_OF_PATIENTS = 80, 0.1, 6, 15, 0.5, 0.7
+CONSENSUS = 1 / 3  # weight of the means over scores, which learned nothing but their scale; see `_fit`
 RIDGE = 0.1  # weight of the squared coefficients, against the mean squared error
 CLIP = 0.02  # Dice outside [0.02, 0.98] counts as these: its logit must stay finite
-PATIENT_FOLDS, FAMILY_FOLDS = 3, 6
+PATIENT_FOLDS, FAMILY_FOLDS = 3, 4
 FEWEST_PATIENTS = 2
 FAMILIAR = ("none",)  # groups that are no shift: a model in use has always seen them
 
@@ -78,7 +79,7 @@ def fit_fused(
 ) -> FusedQualityModel:
     """The fused model, calibrated on predictions for cases whose patient and whose shift family it had not seen.
 
-    1. Patients are dealt to three folds and shift families to six. For each pair of folds a model learns from
+    1. Patients are dealt to three folds and shift families to four. For each pair of folds a model learns from
        everything else; its answers for the cases in both are what a new family at a new patient would get. Cases of
        a `familiar` group are only held out by patient: an ordinary image is nothing new.
     2. On these answers the expected Dice, the probability of failure, the threshold and the interval are calibrated.
@@ -126,6 +127,23 @@ def fit_fused(
     )
 
 
+def fit_fused_ranking(
+    cases: Sequence[Scores],
+    dice: Sequence[float | None] | Float64Array,
+    patients: Sequence[str],
+    groups: Sequence[str],
+    directions: Mapping[str, Direction],
+    seed: int = 0,
+) -> FusedRanking:
+    """The part of `fit_fused` that ranks, without the cross-fitting that calibrates: the same risk for a fraction.
+
+    Raises:
+        TooFewCases, ValueError: as `fit_fused`.
+    """
+    training = _training(cases, dice, patients, groups, directions)
+    return FusedRanking(*_fit(*training.part(np.ones(training.dice.size, dtype=bool)), directions, seed))
+
+
 def _training(
     cases: Sequence[Scores],
     dice: Sequence[float | None] | Float64Array,
@@ -156,28 +174,59 @@ def _fit(
     patients: NDArray[np.str_],
     directions: Mapping[str, Direction],
     seed: int,
-    trees: int = TREES,
 ) -> tuple[FusedColumns, FusedScore]:
-    """One fit on some cases.
+    """One fit on some cases: a third each for a line, for trees, and for the consensus of the scores.
+
+    Line and trees learn which scores told of failure under the training shifts. A shift of another family may show
+    itself in other scores; the consensus listens to all that point their way, so it is what is left then.
+    `benchmarks/fused_quality.py` measures what that is worth.
 
     Raises:
         TooFewCases: no value varies.
     """
-    from sklearn.ensemble import RandomForestRegressor
-
-    encoding = FusedColumns.fit(table, directions, patients)
+    encoding = FusedColumns.fit(table, directions, badness, patients)
     if not encoding.inputs:
         raise TooFewCases("No value varies, so there is nothing that a quality model could learn from.")
     columns = encoding.columns(table[:, _positions(encoding, directions)])
-    forest = RandomForestRegressor(
-        n_estimators=trees,
-        min_samples_leaf=LEAF_CASES,
-        max_features=SHARE_OF_COLUMNS,
-        monotonic_cst=encoding.signs,
-        random_state=seed,
-    ).fit(columns, badness)
     weights, intercept = _line(columns, badness, encoding.signs)
-    return encoding, FusedScore(weights, intercept, TreeEnsemble.of(forest.estimators_))
+    trees = _boost(columns, badness, patients, encoding.signs, seed)
+    learned = (1 - CONSENSUS) / 2 if encoding.together else 0.5
+    weights, intercept = learned * weights, learned * intercept
+    if encoding.together:
+        means = columns[:, -TOGETHER_COLUMNS:]
+        slopes = CONSENSUS / TOGETHER_COLUMNS * badness.std() / np.maximum(means.std(axis=0), 1e-9)
+        weights[-TOGETHER_COLUMNS:] += slopes
+        intercept += CONSENSUS * float(badness.mean()) - float(slopes @ means.mean(axis=0))
+    return encoding, FusedScore(weights, intercept, learned, trees)
+
+
+def _boost(
+    columns: Float64Array,
+    badness: Float64Array,
+    patients: NDArray[np.str_],
+    signs: NDArray[np.int64],
+    seed: int,
+) -> TreeEnsemble:
+    """Gradient boosting of the squared error with small monotone trees, each from some of the patients."""
+    from sklearn.tree import DecisionTreeRegressor
+
+    rng, names = np.random.default_rng(seed), np.unique(patients)
+    drawn = max(round(SHARE_OF_PATIENTS * names.size), 1)
+    rounded = np.ascontiguousarray(columns, dtype=np.float32)  # what the trees would make of it, each time anew
+    answer, fitted = np.full(badness.size, badness.mean()), []
+    for _ in range(TREES):
+        some = np.isin(patients, rng.choice(names, drawn, replace=False))
+        tree = DecisionTreeRegressor(
+            max_leaf_nodes=LEAVES,
+            min_samples_leaf=min(LEAF_CASES, max(badness.size // 8, 1)),
+            max_features=SHARE_OF_COLUMNS,
+            monotonic_cst=signs,
+            random_state=int(rng.integers(2**31)),
+        ).fit(rounded[some], (badness - answer)[some, None], check_input=False)
+        answer += STEP * tree.predict(rounded, check_input=False)
+        fitted.append(tree)
+    mean = TreeEnsemble.of(fitted)  # the mean of all trees, of which each is one step
+    return replace(mean, value=float(badness.mean()) + STEP * TREES * mean.value)
 
 
 def _line(columns: Float64Array, badness: Float64Array, signs: NDArray[np.int64]) -> tuple[Float64Array, float]:
@@ -197,7 +246,7 @@ def _unseen(training: FusedTraining, familiar: Sequence[str], seed: int) -> Floa
     """(N,) badness of each case, from a model that knew neither its patient nor its shift family."""
     said = np.zeros(training.dice.size)
     for number, (out, learned) in enumerate(_rounds(training, familiar, seed)):
-        encoding, score = _fit(*training.part(learned), training.directions, seed + number, TREES_WHILE_CROSS_FITTING)
+        encoding, score = _fit(*training.part(learned), training.directions, seed + number)
         positions = _positions(encoding, training.directions)
         said[out] = score.badness(encoding.columns(training.table[out][:, positions]))
     return said

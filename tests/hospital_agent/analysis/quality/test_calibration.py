@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hospital_agent.analysis.quality.calibration import Platt, conformal_quantile, flag_threshold
+from hospital_agent.analysis.quality.calibration import Platt, conformal_quantile, flag_threshold, interval_scale
 
 
 def test_platt_finds_the_line_that_made_the_data() -> None:
@@ -68,3 +68,18 @@ def test_a_new_patient_is_covered_as_often_as_promised() -> None:
         assert quantile is not None
         covered.append(abs(patients[20, 0]) <= quantile)
     assert 0.895 <= np.mean(covered) <= 0.93
+
+
+def test_fewer_than_nineteen_patients_get_no_interval() -> None:
+    names = [f"p{i}" for i in range(19)]
+    assert interval_scale(np.arange(19.0), names, 0.9) == conformal_quantile(np.arange(19.0), names, 0.9) == 17.0
+    assert interval_scale(np.arange(18.0), names[:-1], 0.9) is None
+
+
+def test_the_expectation_of_a_share_is_found() -> None:
+    rng = np.random.default_rng(0)
+    raw = 2 * rng.normal(size=20_000)
+    share = np.clip(expit(0.7 * raw + 0.4) + 0.1 * rng.normal(size=20_000), 0, 1)
+    told = Platt.fit_share(raw, share)
+    assert (told.slope, told.intercept) == pytest.approx((0.7, 0.4), abs=0.05)
+    assert told.probability(raw).mean() == pytest.approx(share.mean(), abs=2e-3)

@@ -1,0 +1,114 @@
+"""What the fused model answers: bound to the directions of its scores, sure of nothing that it was not told."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hospital_agent.analysis.errors import ModelMismatch
+from hospital_agent.analysis.quality.fused import FusedQualityModel, FusedScore, spread_of
+from hospital_agent.analysis.quality.fused_fit import fit_fused
+from hospital_agent.analysis.quality.trees import TreeEnsemble
+from tests.quality_cases import shifted_cases
+
+CASES = shifted_cases(patients=20, families=2)
+
+
+@pytest.fixture(scope="module")
+def model() -> FusedQualityModel:
+    return fit_fused(CASES.rows, CASES.dice, CASES.patients, CASES.families, CASES.directions)
+
+
+def test_line_and_trees_on_paper() -> None:
+    stump = TreeEnsemble.from_json(
+        {
+            "roots": [0],
+            "feature": [0, -1, -1],
+            "threshold": [0.5, 0, 0],
+            "left": [1, -1, -1],
+            "right": [2, -1, -1],
+            "value": [0, -1, 1],
+        },
+        columns=1,
+    )
+    score = FusedScore(np.array([2.0]), 0.25, 0.5, stump)
+    np.testing.assert_allclose(score.badness(np.array([[0.0], [1.0]])), [0.25 - 0.5, 2.25 + 0.5])
+
+
+@given(seed=st.integers(0, 9999), factor=st.floats(1.01, 1e4))
+@settings(max_examples=60, deadline=None)
+def test_a_worse_score_never_makes_the_answer_better(model: FusedQualityModel, seed: int, factor: float) -> None:
+    rng = np.random.default_rng(seed)
+    row = dict(CASES.rows[int(rng.integers(len(CASES.rows)))])
+    name = f"score_{rng.integers(16)}"
+    value = row[name]
+    if value is None:
+        return
+    step = (abs(value) + 0.1) * factor
+    worse = row | {name: value - step if CASES.directions[name] == "higher_is_better" else value + step}
+    assert model.risk(worse) >= model.risk(row) - 1e-12
+    first, second = model.predict(row), model.predict(worse)
+    assert (second.predicted_dice or 0) <= (first.predicted_dice or 0) + 1e-12
+    assert (second.failure_probability or 0) >= (first.failure_probability or 0) - 1e-12
+
+
+def test_risk_and_prediction_rank_alike(model: FusedQualityModel) -> None:
+    rows = CASES.rows[:60]
+    risk = np.array([model.risk(row) for row in rows])
+    dice = np.array([model.predict(row).predicted_dice for row in rows], dtype=float)
+    np.testing.assert_array_equal(np.argsort(risk, kind="stable"), np.argsort(-dice, kind="stable"))
+    assert np.all((risk > 0) & (risk < 1))
+
+
+def test_risk_does_not_stop_where_training_ended(model: FusedQualityModel) -> None:
+    row = {name: value for name, value in CASES.rows[0].items() if value is not None}
+    far = [row | {"score_2": 10.0**power} for power in (1, 2, 3, 4)]
+    assert np.all(np.diff([model.risk(each) for each in far]) > 0)
+
+
+def test_contributions_sum_to_the_difference_from_the_training_mean(model: FusedQualityModel) -> None:
+    mean = float(model.failure.log_odds(model.score.badness(model.start[None]))[0])
+    for row in CASES.rows[:5]:
+        answer = model.predict(row)
+        told = float(
+            model.failure.log_odds(model.score.badness(model.encoding.columns(model.encoding.table([row]))))[0]
+        )
+        assert sum(answer.contributions.values()) == pytest.approx(told - mean)
+        assert answer.failure_probability == pytest.approx(1 / (1 + np.exp(-told)))
+
+
+def test_an_interval_is_wider_where_more_is_possible(model: FusedQualityModel) -> None:
+    np.testing.assert_allclose(spread_of(np.array([0.0, 0.5, 1.0])), [0.1, 0.5, 0.1])
+    answers = [model.predict(row) for row in CASES.rows]
+    assert model.interval_note.startswith("90 % over 20 patients under images of shifts not seen")
+    inside = [a.low <= truth <= a.high for a, truth in zip(answers, CASES.dice, strict=True)]
+    assert np.mean(inside) > 0.85
+    assert all(a.high - a.low < 1 for a in answers)
+
+
+def test_is_not_measured_on_masks_of_other_products(model: FusedQualityModel) -> None:
+    assert model.flag_quality(mask_only=True) is None
+    told = model.flag_quality(mask_only=False)
+    assert told is not None
+    assert 0.8 < told.specificity.estimate <= 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"start": [0.0]},
+        {"inputs": []},
+        {"score": {}},
+        {"dice": [1.0]},
+        {"flag_quality": {"sensitivity": 1}},
+        {"interval_scale": "wide"},
+    ],
+)
+def test_damage_is_named(model: FusedQualityModel, damage: dict[str, Any]) -> None:
+    whole = json.loads(json.dumps(model.to_json()))
+    assert FusedQualityModel.from_json(whole).risk(CASES.rows[0]) == model.risk(CASES.rows[0])
+    with pytest.raises(ModelMismatch, match="quality model"):
+        FusedQualityModel.from_json(whole | damage)
