@@ -146,8 +146,9 @@ class OrientedSegmenter:
 def hear_all(network: nn.Module, names: Mapping[str, str] | None, tile: Shape) -> Listening:
     """The layers to listen to: those named, or those that a look at one empty tile finds.
 
-    The bottleneck is the last layer to be computed of those on the coarsest grid; `last` is what enters the last
-    convolution. Where nothing is found, nothing is heard.
+    The bottleneck is the last layer to be computed of those on the coarsest grid with the most channels (a decoder may
+    narrow them before it leaves that grid); `last` is what enters the last convolution. Where nothing is found, nothing
+    is heard.
 
     Args:
         names: name -> dotted name of a layer.
@@ -162,7 +163,9 @@ def hear_all(network: nn.Module, names: Mapping[str, str] | None, tile: Shape) -
     if not order:
         return Listening(None, {})
     coarsest = min(np.prod(output.shape[2:]) for _, _, output in order)
-    deepest = [layer for layer, _, output in order if np.prod(output.shape[2:]) == coarsest][-1]
+    deep = [step for step in order if np.prod(step[2].shape[2:]) == coarsest]
+    widest = max(output.shape[1] for _, _, output in deep)
+    deepest = [layer for layer, _, output in deep if output.shape[1] == widest][-1]
     layers = {BOTTLENECK: deepest}
     before = _before_last_convolution(order)
     return Listening(BOTTLENECK, layers if before is None else {**layers, LAST: before})
