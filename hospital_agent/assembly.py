@@ -146,7 +146,11 @@ def build_worker(
     store.check_secret(pseudonyms.check_value())
     check_site(store, settings.site)
     toolkit = toolkit or build_toolkit(
-        settings.model_dir, device=settings.device, threads=settings.threads, lungs=settings.lungs
+        settings.model_dir,
+        device=settings.device,
+        threads=settings.threads,
+        lungs=settings.lungs,
+        allowed=settings.allow_list,
     )
     plan = plan_of(settings, toolkit)
     sender = None

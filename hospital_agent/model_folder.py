@@ -1,18 +1,21 @@
 """The model folder: everything that belongs to one version of a model, without a file that can run code.
 
-    manifest.json           name, version, working grid, network shape, and the hash of every other file
-    network.safetensors     weights, half precision
+    manifest.json           name, version, backend, and the hash of every other file
+    network.safetensors     weights, half precision; not there for a model from elsewhere
     reference.safetensors   fitted OOD scores, one prefix a score
     validation.json         score -> smallest, median, largest over in-distribution validation cases
-    quality.json            the quality model, with how well its flag finds failures
+    quality.json            the quality model, with how well its flag finds failures; not there for every model
     MODEL_CARD.md           for people; not part of the hash
 
-The hash of a model is the hash of its manifest, which holds the hashes of the rest.
+The hash of a model is the hash of its manifest, which holds the hashes of the rest. For the bundled network the
+manifest holds working grid and network shape; for a model from elsewhere it says under `external` where its own files
+are and what their hash is (see `foreign_models`). Those may run code when they are loaded, and then load only where the
+site allows it.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,25 +23,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hospital_agent.allow_list import NOBODY, AllowList
 from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore, ood_scores
 from hospital_agent.analysis.quality import QualityModel, quality_models
 from hospital_agent.analysis.segmentation.base import Segmenter
+from hospital_agent.foreign_models import BACKENDS, Spec, open_model
 
 if TYPE_CHECKING:
     from hospital_agent.analysis.segmentation.bundled import WorkingGrid
     from hospital_agent.analysis.segmentation.unet import UNet
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "lung-lesions-v1"
-PARTS = ("network.safetensors", "reference.safetensors", "validation.json", "quality.json")
+FITTED = ("reference.safetensors", "validation.json")
+QUALITY = "quality.json"
+PARTS = ("network.safetensors", *FITTED, QUALITY)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model folder, read and checked.
 
-    `segmenter` is None when it was loaded without its network (scoring supplied masks needs no torch).
+    `segmenter` is None when it was loaded without its network (scoring supplied masks needs no torch); `quality` is
+    None where the folder has no quality model.
     """
 
     name: str
@@ -47,33 +55,36 @@ class LoadedModel:
     segmenter: Segmenter | None
     ood: Mapping[str, OodScore]
     validation: Mapping[str, ValidationRange]
-    quality: QualityModel
+    quality: QualityModel | None
+    backend: str = "bundled"
 
 
-def load_model(folder: Path, *, device: str = "auto", with_network: bool = True) -> LoadedModel:
+def load_model(
+    folder: Path, *, device: str = "auto", with_network: bool = True, allowed: AllowList = NOBODY
+) -> LoadedModel:
     """Read a model folder and check the hash of every part.
 
     Args:
         device: "auto" (CUDA when there is one), "cpu" or "cuda".
-        with_network: False leaves torch alone.
+        with_network: False leaves torch alone, and the files of a model from elsewhere unread.
+        allowed: which models from elsewhere may run code.
 
     Raises:
         ModelMismatch: a part is missing, damaged, or does not belong to this folder.
+        ModelNotAllowed: it is a model from elsewhere that runs code when it is loaded, and nobody has allowed that.
     """
     manifest, digest = _checked_manifest(folder)
     try:
-        quality = _read_json(folder / "quality.json")
         ranges = {name: ValidationRange(*triple) for name, triple in _read_json(folder / "validation.json").items()}
         return LoadedModel(
             name=manifest["name"],
             version=manifest["version"],
             hash=digest,
-            segmenter=_segmenter(folder, manifest, digest, device) if with_network else None,
+            segmenter=_segmenter(folder, manifest, digest, device, allowed) if with_network else None,
             ood=_read_reference(folder / "reference.safetensors"),
             validation=ranges,
-            quality=quality_models.load("hospital_agent.analysis.quality")
-            .get(quality["kind"])
-            .from_json(quality["model"]),
+            quality=_read_quality(folder) if QUALITY in manifest["files"] else None,
+            backend=manifest["backend"],
         )
     except (KeyError, TypeError) as problem:
         raise ModelMismatch(f"The model folder '{folder.name}' lacks something its manifest promises.") from problem
@@ -98,20 +109,64 @@ def save_model(
     folder.mkdir(parents=True, exist_ok=True)
     weights = {key: value.detach().cpu().half().numpy() for key, value in network.state_dict().items()}
     save_file(weights, folder / "network.safetensors")
+    _write_fitted(folder, ood, validation)
+    _write_json(folder / QUALITY, {"kind": quality_kind, "model": quality})
+    described = {"network": asdict(network.shape), "grid": asdict(grid)}
+    return _write_manifest(folder, PARTS, name, version, "bundled", described, made_from)
+
+
+def save_foreign_model(
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    external: Spec,
+    ood: Mapping[str, OodScore],
+    validation: Mapping[str, ValidationRange],
+    quality: tuple[str, Mapping[str, Any]] | None,
+    made_from: Mapping[str, Any],
+) -> str:
+    """Write the model folder of a model from elsewhere: what was fitted to it, and where its own files are.
+
+    Args:
+        external: see `foreign_models`.
+        quality: kind and JSON of the quality model, or None.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_fitted(folder, ood, validation)
+    (folder / QUALITY).unlink(missing_ok=True)
+    if quality is not None:
+        _write_json(folder / QUALITY, {"kind": quality[0], "model": quality[1]})
+    parts = FITTED if quality is None else (*FITTED, QUALITY)
+    return _write_manifest(folder, parts, name, version, external["backend"], {"external": external}, made_from)
+
+
+def _write_fitted(folder: Path, ood: Mapping[str, OodScore], validation: Mapping[str, ValidationRange]) -> None:
+    from safetensors.numpy import save_file
+
     fitted = {f"{score}.{key}": np.ascontiguousarray(a) for score, fit in ood.items() for key, a in fit.state().items()}
     save_file(fitted, folder / "reference.safetensors")
     _write_json(folder / "validation.json", {key: [r.low, r.median, r.high] for key, r in validation.items()})
-    _write_json(folder / "quality.json", {"kind": quality_kind, "model": quality})
-    for part in PARTS:
+
+
+def _write_manifest(
+    folder: Path,
+    parts: Sequence[str],
+    name: str,
+    version: str,
+    backend: str,
+    described: Mapping[str, Any],
+    made_from: Mapping[str, Any],
+) -> str:
+    for part in parts:
         (folder / part).chmod(0o644)  # safetensors makes files that only their owner can read
     manifest = {
         "name": name,
         "version": version,
-        "backend": "bundled",
-        "network": asdict(network.shape),
-        "grid": asdict(grid),
+        "backend": backend,
+        **described,
         "made_from": made_from,
-        "files": {part: _sha256(folder / part) for part in PARTS},
+        "files": {part: _sha256(folder / part) for part in parts},
     }
     _write_json(folder / "manifest.json", manifest)
     return _sha256(folder / "manifest.json")
@@ -122,15 +177,31 @@ def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     if not path.is_file():
         raise ModelMismatch(f"'{folder.name}' is not a model folder: it holds no manifest.json.")
     manifest = _read_json(path)
-    for part in PARTS:
+    files = manifest.get("files", {})
+    expected = PARTS if manifest.get("backend") not in BACKENDS else (*FITTED, *(set(files) & {QUALITY}))
+    for part in expected:
         if not (folder / part).is_file():
             raise ModelMismatch(f"The model folder '{folder.name}' lacks {part}.")
-        if _sha256(folder / part) != manifest.get("files", {}).get(part):
+        if _sha256(folder / part) != files.get(part):
             raise ModelMismatch(f"{part} in '{folder.name}' is not the file that belongs to this model.")
     return manifest, _sha256(path)
 
 
-def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str) -> Segmenter:
+def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str, allowed: AllowList) -> Segmenter:
+    if manifest["backend"] in BACKENDS:
+        return open_model(
+            manifest["external"], folder,
+            allowed=allowed, version=manifest["version"], model_hash=digest, device=device,
+        )  # fmt: skip
+    return _bundled(folder, manifest, digest, device)
+
+
+def _read_quality(folder: Path) -> QualityModel:
+    told = _read_json(folder / QUALITY)
+    return quality_models.load("hospital_agent.analysis.quality").get(told["kind"]).from_json(told["model"])
+
+
+def _bundled(folder: Path, manifest: dict[str, Any], digest: str, device: str) -> Segmenter:
     from safetensors.torch import load_file
 
     from hospital_agent.analysis.segmentation.bundled import BundledSegmenter, WorkingGrid

@@ -1,11 +1,12 @@
 """Names to objects, once: what a program needs in order to analyse cases, built at its start and handed down."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from hospital_agent.allow_list import NOBODY, AllowList
 from hospital_agent.analysis.case import Case
 from hospital_agent.analysis.features import Feature, features
 from hospital_agent.analysis.imaging.lungs import LungBackend, lung_backends
@@ -32,7 +33,7 @@ class Toolkit:
         lungs, lungs_backend: finds the lungs of a volume; None where none is wanted.
         features, uncertainty, ood: name -> score.
         validation: name of a score -> its range over in-distribution validation cases.
-        quality: None without a model folder.
+        quality: None without a model folder, or where it has no quality model.
         backend: what makes the masks, "supplied_mask" without a segmenter.
         model_version, model_hash: of the model folder; "none" without one.
         quality_quantities: what the quality model says, as monitored quantities.
@@ -85,6 +86,7 @@ def build_toolkit(
     threads: int | None = None,
     with_network: bool = True,
     lungs: str | None = DEFAULT_LUNGS,
+    allowed: AllowList = NOBODY,
 ) -> Toolkit:
     """Load every registered feature and score, and a model folder.
 
@@ -94,39 +96,56 @@ def build_toolkit(
         threads: on how many the network computes; all that there are when None.
         with_network: False scores supplied masks only and leaves torch alone.
         lungs: name of the lung backend, or None for an organ without lungs.
+        allowed: which models from elsewhere may run code when they are loaded.
 
     Raises:
         ModelMismatch: the model folder is damaged or its parts do not belong together.
+        ModelNotAllowed: its model comes from elsewhere, would run code, and is not allowed to.
         UnknownName: there is no such lung backend.
     """
-    loaded = _load_model(model, device, with_network)
+    loaded = _load_model(model, device, with_network, allowed)
+    quality = loaded.quality if loaded else None
     if with_network and threads is not None:
         import torch
 
         torch.set_num_threads(threads)
-    return Toolkit(
+    return replace(
+        _measuring(lungs),
         segmenter=loaded.segmenter if loaded else None,
+        ood=loaded.ood if loaded else {},
+        validation=loaded.validation if loaded else {},
+        quality=quality,
+        flag_quality=quality.flag_quality(mask_only=not with_network) if quality else None,
+        backend=loaded.backend if loaded and loaded.segmenter else SUPPLIED_MASK,
+        model_version=loaded.version if loaded else "none",
+        model_hash=loaded.hash if loaded else "none",
+        quality_quantities=_quality_quantities() if quality else (),
+    )
+
+
+def toolkit_around(segmenter: Segmenter, backend: str, version: str, *, lungs: str | None = DEFAULT_LUNGS) -> Toolkit:
+    """A toolkit around a segmenter to which nothing has been fitted yet: no feature-space scores, no quality model."""
+    return replace(_measuring(lungs), segmenter=segmenter, backend=backend, model_version=version)
+
+
+def _measuring(lungs: str | None) -> Toolkit:
+    """Every registered feature and confidence, without a model."""
+    return Toolkit(
+        segmenter=None,
         lungs=None if lungs is None else lung_backends.load("hospital_agent.analysis.imaging.lungs").get(lungs)(),
         lungs_backend=lungs or "none",
         features={name: feature() for name, feature in features.load("hospital_agent.analysis.features").items()},
         uncertainty={
             name: score() for name, score in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
         },
-        ood=loaded.ood if loaded else {},
-        validation=loaded.validation if loaded else {},
-        quality=loaded.quality if loaded else None,
-        flag_quality=loaded.quality.flag_quality(mask_only=not with_network) if loaded else None,
-        backend="bundled" if loaded and loaded.segmenter else SUPPLIED_MASK,
-        model_version=loaded.version if loaded else "none",
-        model_hash=loaded.hash if loaded else "none",
-        quality_quantities=_quality_quantities() if loaded else (),
+        ood={},
     )
 
 
-def _load_model(folder: Path | None, device: str, with_network: bool) -> LoadedModel | None:
+def _load_model(folder: Path | None, device: str, with_network: bool, allowed: AllowList) -> LoadedModel | None:
     if folder is None and not with_network and not SHIPPED_MODEL.is_dir():
         return None
-    return load_model(folder or SHIPPED_MODEL, device=device, with_network=with_network)
+    return load_model(folder or SHIPPED_MODEL, device=device, with_network=with_network, allowed=allowed)
 
 
 def _quality_quantities() -> tuple[Quantity, ...]:
