@@ -8,7 +8,7 @@ import numpy as np
 from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.quality import FAILED_BELOW_DICE, quality_models
 from hospital_agent.analysis.quality.estimator import Estimator
-from hospital_agent.analysis.quality.fused_fit import fit_fused
+from hospital_agent.analysis.quality.fused_fit import fit_fused_ranking
 from hospital_agent.analysis.quality.inputs import DEFAULT_INPUTS, Encoding, QualityInput, scaled_table
 from hospital_agent.analysis.quality.viewed import ViewedQualityModel
 from hospital_agent.evaluation.methods import feature_directions, one_pass_directions
@@ -42,7 +42,7 @@ def _fused(
     directions: Mapping[str, Direction],
     seed: int,
 ) -> Risk:
-    return fit_fused(cases, dice, patients, groups, directions, seed).risk
+    return fit_fused_ranking(cases, dice, patients, groups, directions, seed).risk
 
 
 def _estimated(

@@ -15,28 +15,27 @@ from hospital_agent.analysis.quality.answers import EMPTY_MASK, NO_INPUTS, undef
 from hospital_agent.analysis.quality.attribution import by_owner, contributions
 from hospital_agent.analysis.quality.calibration import Platt
 from hospital_agent.analysis.quality.estimator import finite
-from hospital_agent.analysis.quality.fused_columns import FusedColumns
+from hospital_agent.analysis.quality.fused_columns import FusedColumns, table_of
 from hospital_agent.analysis.quality.inputs import Float64Array
 from hospital_agent.analysis.quality.trees import TreeEnsemble
 from shared.report import FlagQuality
 
 KIND = "fused_quality"
-TOGETHER = "all scores together"  # to whom the means over all inputs are credited
 LEAST_SPREAD = 0.1  # of the Dice around its expectation, where the expectation is near 0 or 1
 
 
 @dataclass(frozen=True, eq=False)
 class FusedScore:
-    """How bad a mask is, on the scale of -logit(Dice): a line and trees.
+    """How bad a mask is, in SDs of the training cases: a line and trees.
 
-    Both know which way each score points and never speak against it. The line goes on where training ended; the
-    trees see what only some scores together tell.
+    The line lets every score speak as loudly as it told of Dice under the shifts of training, and so still hears those
+    that a new shift moves; the trees see what only some scores together tell.
 
     Args:
-        weights: (C,), not below 0 where a column may only speak for worse.
+        weights: (C,).
         intercept: of the line.
         tree_share: what the answer of the trees is multiplied by, >= 0.
-        trees: monotone in the same columns.
+        trees: on the same columns.
     """
 
     weights: Float64Array
@@ -80,11 +79,11 @@ class FusedRanking:
     score: FusedScore
 
     def badness(self, rows: Sequence[Scores]) -> Float64Array:
-        """(N,) on the scale of -logit(Dice), uncalibrated; higher is worse."""
-        return self.score.badness(self.encoding.columns(self.encoding.table(rows)))
+        """(N,) in SDs of the training cases, uncalibrated; higher is worse."""
+        return self.score.badness(self.encoding.columns(rows))
 
     def risk(self, scores: Scores) -> float:
-        """A continuous score in (0, 1), about 1 - Dice; higher is worse.
+        """A continuous score in (0, 1); higher is worse.
 
         Undefined scores count as ordinary; a case of which nothing is known ranks in the middle.
         """
@@ -101,10 +100,10 @@ def spread_of(dice: Float64Array) -> Float64Array:
 class FusedQualityModel:
     """Predicts the Dice of a mask from all scores of its one forward pass, and ranks masks for review.
 
-    A single score fails where a shift leaves it alone. Here features, confidences and feature-space scores are put on
-    one scale (`FusedColumns`) and weighed by what they told of Dice under shifts; every score is bound to the
-    direction that it declares, so that few patients cannot teach it nonsense, and what is learned holds for shifts
-    of families that training did not contain as far as it can.
+    A single score fails where a shift leaves it alone, and which one is best differs from task to task. Here features,
+    confidences and feature-space scores are put on one scale (`FusedColumns`) and weighed by what they told of Dice
+    under shifts. The direction that a score declares does not bind it: the mean confidence inside a foreground of
+    confident mistakes points the other way, and on real segmentations it did.
 
     Args:
         version: of the fitted model.
@@ -137,7 +136,7 @@ class FusedQualityModel:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of all values that it looks at."""
-        return tuple(item.name for item in self.encoding.inputs)
+        return self.encoding.names
 
     @property
     def interval_note(self) -> str:
@@ -157,10 +156,9 @@ class FusedQualityModel:
 
     def predict(self, scores: Scores, *, empty: bool = False) -> QualityPrediction:
         """Predict from named values; `empty` says that the mask has no voxel."""
-        table = self.encoding.table([scores])
-        if empty or np.isnan(table).all():
+        if empty or np.isnan(table_of([scores], self.inputs)).all():
             return undefined(EMPTY_MASK if empty else NO_INPUTS)
-        columns = self.encoding.columns(table)
+        columns = self.encoding.columns([scores])
         badness = self.score.badness(columns)
         dice = 1 - self.dice.probability(badness)
         reach = 1.0 if self.interval_scale is None else self.interval_scale * float(spread_of(dice)[0])
@@ -178,7 +176,7 @@ class FusedQualityModel:
     def _contributions(self, column: Float64Array) -> dict[str, float]:
         """In the log-odds of failure, against the training mean."""
         shares = contributions(lambda c: self.failure.log_odds(self.score.badness(c)), self.start, column)
-        return by_owner(shares, [name or TOGETHER for name, _ in self.encoding.layout])
+        return by_owner(shares, self.encoding.names)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values: what `quality.json` of a model folder holds."""
@@ -215,7 +213,7 @@ class FusedQualityModel:
     @classmethod
     def _from_json(cls, data: Mapping[str, Any]) -> Self:
         encoding = FusedColumns.from_json(data["inputs"])
-        count = len(encoding.layout)
+        count = len(encoding.names)
         scale, told, start = data["interval_scale"], data["flag_quality"], np.array(data["start"], dtype=np.float64)
         if start.shape != (count,):
             raise ValueError("The training mean does not fit the columns.")

@@ -11,7 +11,7 @@ HIPPOCAMPUS = FolderTask(
     shape=UNetShape(channels=(16, 32, 64), classes=3),
     plan=TrainingPlan(patch=(24, 32, 24), steps=350, batch=2),
     split=Split(validation=30, test=20),
-    looked_at=Split(validation=16, test=12),
+    looked_at=Split(validation=16, test=10),
     images="hippocampus/images",
     labels="hippocampus/labels",
     patient_of=lambda name: name,

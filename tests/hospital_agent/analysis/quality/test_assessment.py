@@ -6,7 +6,10 @@ from sklearn.metrics import roc_auc_score
 
 from hospital_agent.analysis.quality.assessment import ablation, assess, auroc
 from hospital_agent.analysis.quality.cross_fit import Training, cross_fit, decide
+from hospital_agent.analysis.quality.estimator import Estimator
 from hospital_agent.analysis.quality.inputs import QualityInput, scaled_table
+from hospital_agent.analysis.quality.ridge import RidgeLine
+from hospital_agent.analysis.quality.svm import SupportVectorMachine
 from tests.quality_cases import simulated_cases
 
 INPUTS = (
@@ -46,3 +49,15 @@ def test_leaving_out_what_matters_hurts_and_noise_does_not(training: Training) -
     assert worth["mean_entropy_foreground"] > 0.05
     assert worth["mahalanobis_log10"] > 0.02
     assert abs(worth["intensity_mode_hu"]) < 0.01
+
+
+@pytest.mark.parametrize("estimator", [RidgeLine, SupportVectorMachine])
+def test_every_kind_is_measured_alike(training: Training, estimator: type[Estimator]) -> None:
+    said = cross_fit(training, [0, 1, 2], seed=0, estimator=estimator)
+    figures = assess(training, said, decide(training, said, 0.9, 0.9), seed=0)
+    assert figures["specificity"]["value"] == pytest.approx(0.9, abs=0.05)
+    assert figures["predicted_dice_mae"]["value"] < figures["mean_dice_guess_mae"]["value"]
+    assert 0.85 < figures["interval_coverage"]["value"] < 0.95
+    table = ablation(training, [0, 1, 2], estimator=estimator)
+    assert table["all"]["failure_auroc"] == pytest.approx(figures["failure_auroc"]["value"])
+    assert table["all"]["failure_auroc"] > table["mean_entropy_foreground"]["failure_auroc"] + 0.05  # type: ignore[operator]
