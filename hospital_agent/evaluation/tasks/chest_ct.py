@@ -33,7 +33,7 @@ from hospital_agent.training.recipe import QUICK, Recipe
 from hospital_agent.training.run import Run
 
 FIRST_PHANTOM = 3000  # no training run has used these seeds
-PHANTOMS = 4  # of validation, and as many of the test, for every left-out patient
+PHANTOMS = 3  # of validation, and as many of the test, for every left-out patient
 UNKNOWN_TO_ALL = "ricord1A_000082"  # its licence keeps it out of every training
 VENDOR = {"lidc0001": "GE", "lidc0003": "GE", "lungdx_A0001": "Philips", "lungdx_A0002": "Siemens"}
 NEW_VENDOR, LIMBS = Condition("new_vendor", 1), Condition("limbs", 1)
@@ -48,7 +48,7 @@ SCANNERS = {
     Condition("thickness", 3): {"slice_mm": 10.0},
     Condition("texture", 1): {},
 }
-REFERENCE_COPIES, REFERENCE_PHANTOMS = 2, 24
+REFERENCE_COPIES, REFERENCE_PHANTOMS = 2, 16
 QUICK_STRENGTH = {"kernel": 2, "dose": 3, "thickness": 3, "texture": 1}
 
 
