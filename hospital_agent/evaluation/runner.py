@@ -69,14 +69,15 @@ def rows_of_seed(plan: Plan, seed: int) -> list[Scored]:
     rows = []
     for split, example, condition in tqdm(_work(task, experiment), desc=f"seed {seed}", unit="image", mininterval=5):
         name = experiment.cache_name(example)
-        cache = caches.setdefault(name, RowCache(out / "rows", name, fingerprint))
-        row = cache.find(example.name, condition)
+        if name not in caches:
+            caches[name] = RowCache(out / "rows", name, fingerprint)
+        row = caches[name].find(example.name, condition)
         if row is None:
             scorer = experiment.scorer(example)
             _keep_refused(out, scorer.reference.refused)
             several = task.several_passes and (split == "test" or condition == Condition())
             row = scorer.score(task.under(example, condition, seed), condition, split, several_passes=several)
-            cache.add(row)
+            caches[name].add(row)
         rows.append(replace(row, seed=seed, split=split))
     return rows
 
