@@ -33,7 +33,8 @@ def describe(path: Path, *, orientation: str | None = None, mirroring: bool = Fa
     """What a path holds: a trained-model folder of nnU-Net (all its folds, or one), a MONAI bundle, a TorchScript file.
 
     Args:
-        orientation: of the files with which an nnU-Net was trained; found out by its reader when None.
+        orientation: of the files with which an nnU-Net was trained; LPS when None. Where nnU-Net's own reader turns
+            every file into one orientation, it is that one.
 
     Raises:
         ModelMismatch: none of these.
@@ -161,7 +162,7 @@ def _nnunet_folds(folder: Path, folds: list[Path], orientation: str | None, mirr
                     "path": str(folder),
                     "fold": fold.name.removeprefix("fold_"),
                     "checkpoint": checkpoint,
-                    "orientation": orientation or reader_orientation(folder) or "LPS",
+                    "orientation": reader_orientation(folder) or orientation or "LPS",
                     "mirroring": mirroring,
                 }
             )

@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from hospital_agent.allow_list import NOBODY, AllowList
 from hospital_agent.analysis.errors import MissingLayer, ModelMismatch, NoDropout, NotApplicable, RunsCode
 from hospital_agent.analysis.imaging.resample import resample_to_shape
 from hospital_agent.analysis.imaging.volume import Volume
@@ -20,6 +22,7 @@ from hospital_agent.analysis.ood.pooling import pool_patch
 from hospital_agent.analysis.ood.tiles import tile_map
 from hospital_agent.analysis.segmentation.base import BOTTLENECK, LAST, GradientSegmenter
 from tests.nnunet_model import SPACING_MM, TRAINED, phantom, train_in
+from tests.series_files import write_nifti
 
 pytestmark = [
     pytest.mark.timeout(600),  # the training counts for the first test; on a busy machine it takes minutes
@@ -279,3 +282,70 @@ class Malice:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return Path.touch, (self.path,)
+
+
+class TestAsAModelFolder:
+    """`hospital-agent fit` on a trained-model folder; here because a training is not worth doing twice."""
+
+    @pytest.fixture
+    def images(self, tmp_path: Path) -> Path:
+        (tmp_path / "images").mkdir()
+        for seed in range(3):
+            # SimpleITK's picture without a direction is stored LPS, as the training's pictures were
+            write_nifti(tmp_path / "images" / f"case_{seed}_0000.nii.gz", phantom(seed)[0], spacing_mm=SPACING_MM)
+        return tmp_path / "images"
+
+    def test_a_fold_needs_no_permission_and_segments_as_before(
+        self, trained: Path, images: Path, tmp_path: Path
+    ) -> None:
+        from hospital_agent.fitted_folder import fit_folder
+        from hospital_agent.ingest.series import read_series
+        from hospital_agent.model_folder import load_model
+
+        fitted = fit_folder(
+            [trained / TRAINED["3d_fullres"]], images, None, tmp_path / "out", allowed=NOBODY, device="cpu",
+            orientation="LPS", mirroring=False, copy=True, name=None, say=lambda _: None,
+        )  # fmt: skip
+        assert {"mahalanobis", "mahalanobis_plus", "spectral_signature", "intensity_histogram"} <= set(fitted.ood)
+        loaded = load_model(tmp_path / "out", device="cpu")
+        assert loaded.segmenter is not None
+        volume = read_series(images / "case_0_0000.nii.gz").volume
+        found = loaded.segmenter.segment(volume)
+        direct = load(trained, "3d_fullres").segment(volume)
+        np.testing.assert_array_equal(found.labels, direct.labels)
+        np.testing.assert_array_equal(found.patches.features, direct.patches.features)
+        assert found.model_hash == loaded.hash
+        assert all(loaded.ood[name].compute(found) is not None for name in fitted.ood)
+
+    def test_a_checkpoint_that_runs_code_is_named_by_its_hash(
+        self, trained: Path, images: Path, tmp_path: Path
+    ) -> None:
+        from hospital_agent.errors import ModelNotAllowed
+        from hospital_agent.foreign_models import describe, open_model
+
+        folder = tmp_path / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+        shutil.copytree(trained / TRAINED["3d_fullres"], folder)
+        checkpoint = folder / "fold_0" / "checkpoint_final.pth"
+        checkpoint.write_bytes(TestFiles.changed(checkpoint.read_bytes(), logging=Malice(tmp_path / "ran")))
+        spec = describe(folder / "fold_0")
+        told = {"version": "1", "model_hash": "h", "device": "cpu"}
+        with pytest.raises(ModelNotAllowed, match=spec["sha256"]):
+            open_model(spec, tmp_path, allowed=NOBODY, **told)
+        assert not (tmp_path / "ran").exists()
+        open_model(spec, tmp_path, allowed=AllowList.of([spec["sha256"]]), **told)
+        assert (tmp_path / "ran").exists()
+
+    def test_several_folds_are_an_ensemble(self, trained: Path, tmp_path: Path) -> None:
+        from hospital_agent.foreign_models import describe
+
+        folder = tmp_path / "nnUNetTrainer__nnUNetPlans__2d"
+        shutil.copytree(trained / TRAINED["2d"], folder)
+        shutil.copytree(folder / "fold_0", folder / "fold_1")
+        assert describe(folder / "fold_1")["fold"] == "1"
+        spec = describe(folder)
+        assert spec["backend"] == "ensemble"
+        assert [member["fold"] for member in spec["members"]] == ["0", "1"]
+        plans = json.loads((folder / "plans.json").read_text())
+        assert describe(folder / "fold_0")["orientation"] == "LPS"
+        (folder / "plans.json").write_text(json.dumps(plans | {"image_reader_writer": "NibabelIOWithReorient"}))
+        assert describe(folder / "fold_0", orientation=None)["orientation"] == "RAS"
