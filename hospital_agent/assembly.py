@@ -80,7 +80,7 @@ def plan_of(settings: Settings, toolkit: Toolkit, model: ModelKey | None = None)
         ModelMismatch: the model names itself in a way that no report could carry.
     """
     policy = settings.policy
-    flag_thresholds = [view.threshold for view in getattr(toolkit.quality, "views", ())]
+    flag_thresholds = () if toolkit.quality is None else toolkit.quality.thresholds
     model = model or ModelKey(toolkit.backend, toolkit.model_version, toolkit.model_hash, _measures_of(toolkit))
     return Plan(
         site=settings.site,

@@ -10,7 +10,6 @@ cases; whether the network itself had seen these people is for whoever chooses t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -289,4 +288,4 @@ def _fit_quality(
 
     groups = [NO_SHIFT] * len(rows)
     fused = fit_fused(rows, told, patients, groups, directions, version=version)
-    return cast(QualityModel, fused), KIND
+    return fused, KIND

@@ -73,6 +73,8 @@ class HuQuality:
     inputs = ("intensity_mode_hu",)
     version = "1"
 
+    thresholds = (0.5,)
+
     def predict(self, scores: Mapping[str, float | None], *, empty: bool) -> QualityPrediction:
         hu = scores.get("intensity_mode_hu")
         if empty or hu is None:

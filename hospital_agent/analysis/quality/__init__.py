@@ -36,8 +36,20 @@ class QualityPrediction:
 class QualityModel(Protocol):
     """A fitted model of mask quality."""
 
-    inputs: tuple[str, ...]
-    version: str
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all values that it may look at."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Of the fitted model."""
+        ...
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The failure probabilities above which it flags; privacy must know them, since flags are counted."""
+        ...
 
     def predict(self, scores: Scores, *, empty: bool) -> QualityPrediction:
         """Predict from named values; `empty` says that the mask has no voxel."""

@@ -139,6 +139,11 @@ class FusedQualityModel:
         return self.encoding.names
 
     @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The one threshold."""
+        return (self.threshold,)
+
+    @property
     def interval_note(self) -> str:
         """What the interval stands on."""
         percent = f"{100 * self.interval_level:.0f} %"

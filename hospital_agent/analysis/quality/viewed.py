@@ -39,6 +39,11 @@ class ViewedQualityModel:
             items.update(dict.fromkeys(view.encoding.inputs))
         return tuple(item.name for item in items)
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """One a view."""
+        return tuple(view.threshold for view in self.views)
+
     def flag_quality(self, *, mask_only: bool) -> FlagQuality:
         """What the flag is worth where this model's network segments, or where another product's masks are scored."""
         return self.views[-1 if mask_only else 0].flag_quality

@@ -95,3 +95,9 @@ def test_damage_is_named(model: FusedQualityModel, damage: dict[str, Any]) -> No
     assert FusedQualityModel.from_json(whole).risk(CASES.rows[0]) == model.risk(CASES.rows[0])
     with pytest.raises(ModelMismatch, match="quality model"):
         FusedQualityModel.from_json(whole | damage)
+
+
+def test_tells_its_threshold_to_whoever_counts_flags(model: FusedQualityModel) -> None:
+    assert model.thresholds == (model.threshold,)
+    answers = [model.predict(row) for row in CASES.rows[:20]]
+    assert all(a.flagged == ((a.failure_probability or 0) > model.thresholds[0]) for a in answers)
