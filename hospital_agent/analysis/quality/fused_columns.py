@@ -9,7 +9,7 @@ import numpy as np
 from hospital_agent.analysis.quality import Scores
 from hospital_agent.analysis.quality.inputs import Float64Array
 
-FEWEST_KNOWN, FEWEST_DISTINCT = 10, 5  # training cases behind a scale
+FEWEST_KNOWN, FEWEST_DISTINCT = 5, 3  # training cases behind a scale
 KNOTS = 33  # a scale of thousands of values is kept as this many of its quantiles
 BEYOND = 1.0  # by how much a value outside the training range may exceed its end
 
