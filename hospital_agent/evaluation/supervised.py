@@ -39,6 +39,8 @@ class Learner:
     def learn(self, rows: Sequence[Scored], seed: int) -> Risk | None:
         """The risk learned from rows; None where they hold too little to learn from."""
         known = [row for row in rows if row.dice is not None]
+        if not known:
+            return None
         try:
             return self.fit(
                 [row.values for row in known],

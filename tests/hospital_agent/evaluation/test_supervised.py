@@ -72,6 +72,14 @@ def test_validation_patients_are_judged_by_a_model_that_never_saw_them_and_test_
     assert all(patient.startswith("v") for patients, _ in memory.seen for patient in patients)
 
 
+def test_one_validation_patient_leaves_nobody_to_learn_from_and_nothing_is_asked_of_the_learner() -> None:
+    memory = Remembering()
+    one = [one for one in rows() if one.patient in ("v0", "t0")]
+    scored = with_learners(one, [Learner("m", {}, memory)], seed=0)
+    assert all(patients for patients, _ in memory.seen)
+    assert all(one.values["m"] is None for one in scored if one.split == "validation")
+
+
 def test_training_images_have_no_value_and_a_learner_with_too_little_gives_none() -> None:
     def refuse(*_: object) -> Risk:
         raise TooFewCases("nothing failed")
