@@ -16,11 +16,11 @@ RUNNER = CliRunner()
 
 
 def status_of_a_large_body(address: str) -> int:
-    """The status line of a server that is told of a large body and is sent its first part alone."""
+    """The status that a server answers with when it is told of a large body, before any of it was sent."""
     host, port = address.removeprefix("http://").rsplit(":", 1)
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.sendall(b"POST /_dash-update-component HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n")
-        connection.sendall(bytes(LARGEST_BODY + 1))
+        head = f"POST /_dash-update-component HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n"
+        connection.sendall(head.encode())
         return int(connection.recv(1000).split()[1])
 
 
@@ -51,12 +51,15 @@ def test_the_program_serves_on_a_free_port_and_stops_when_told(clean: pytest.Mon
     command = [sys.executable, "-c", "from dashboard.cli import main; main()", "serve", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
         assert program.stderr is not None
-        address = program.stderr.readline().split()[-1]
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline:
-            with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:  # noqa: S310
-                if answer.status == 200:
-                    break
-        assert status_of_a_large_body(address) == 413
-        program.send_signal(signal.SIGTERM)
-        assert program.wait(timeout=90) == 0
+        try:
+            address = program.stderr.readline().split()[-1]
+            deadline = time.monotonic() + 90
+            while time.monotonic() < deadline:
+                with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:  # noqa: S310
+                    if answer.status == 200:
+                        break
+            assert status_of_a_large_body(address) == 413
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(timeout=90) == 0
+        finally:
+            program.kill()
