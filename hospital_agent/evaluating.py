@@ -43,6 +43,8 @@ def evaluate(
     from hospital_agent.evaluation.runner import Plan, evaluate
     from hospital_agent.evaluation.tasks import FolderTask, Setting, Task, tasks
 
+    if device not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter("must be auto, cpu or cuda.", param_hint="--device")
     if (task is None) == (config is None):
         raise typer.BadParameter("name a ready task with --task, or describe one with --config.")
     tasks.load("hospital_agent.evaluation.tasks")
@@ -52,7 +54,7 @@ def evaluate(
     if quick:
         chosen = quickly(chosen)
     numbers = [0] if quick else _seeds(seeds)
-    setting = Setting(data, out, test_data, networks, steps=60 if quick else None, device=device)
+    setting = Setting(data, out, test_data, networks, device)
     command = "hospital-agent " + shlex.join(Path(word).name if "/" in word else word for word in sys.argv[1:])
     folder = evaluate(Plan(chosen, setting, numbers, command))
     typer.echo(str(folder / "report.md"))

@@ -1,6 +1,6 @@
 """Every method of the tables: found in the registries, with its price, its paper, and why it cannot run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from hospital_agent.analysis.features import features
 from hospital_agent.analysis.ood import ood_scores
@@ -28,7 +28,6 @@ SOURCES = {
     "unc_dropout": "Karimi 2022",
     "unc_ensemble": "Karimi 2022",
 }
-PAPERS = tuple(sorted(set(SOURCES.values()) | {"González 2021 (quality)"}))
 
 
 def one_pass_directions() -> dict[str, Direction]:
@@ -58,41 +57,21 @@ def feature_directions(label_count: int) -> dict[str, Direction]:
 
 
 def methods_of(
-    rows: Sequence[Scored], refused: Mapping[str, str], learners: Sequence[Learner], members: int
+    rows: Sequence[Scored], learners: Sequence[Learner], members: int, *, several_passes: bool = True
 ) -> list[Method]:
     """Every registered method, in the order of its price; those without any value say why."""
     defined = {name for row in rows for name, value in row.values.items() if value is not None}
-    found = [Method(name, source=SOURCES.get(name, "")) for name in uncertainty_scores.names()]
-    found += [
-        Method(name, source=SOURCES.get(name, ""), not_applicable=refused.get(name)) for name in ood_scores.names()
-    ]
+    why = {name: sentence for row in rows for name, sentence in row.failures.items()}
+
+    def reason(name: str, otherwise: str = "It is undefined for every image.") -> str | None:
+        return None if name in defined else why.get(name, otherwise)
+
+    one_pass = (*uncertainty_scores.names(), *ood_scores.names())
+    found = [Method(name, source=SOURCES.get(name, ""), not_applicable=reason(name)) for name in one_pass]
     for name, score in sampled_scores.items():
         passes = members if score.passes is None else score.passes
-        why = None if name in defined else _why_not(score.source, members)
-        found.append(Method(name, passes=passes, source=SOURCES.get(name, ""), not_applicable=why))
-    found += [
-        Method(
-            learner.name,
-            supervised=True,
-            source=SOURCES.get(learner.name, ""),
-            not_applicable=None if learner.name in defined else "too few failed or good validation cases to learn from",
-        )
-        for learner in learners
-    ]
-    return [method if method.not_applicable or method.name in defined else _undefined(method) for method in found]
-
-
-def _why_not(source: str, members: int) -> str:
-    if source == "ensemble" and members < 2:
-        return "no ensemble was trained for this task"
-    return {
-        "dropout": "several passes were not made for this task, or the network has no dropout",
-        "ensemble": "the members' answers were not made for this task",
-        "gradient": "the network gives no gradient, or the passes were not made for this task",
-    }[source]
-
-
-def _undefined(method: Method) -> Method:
-    return Method(
-        method.name, method.passes, method.supervised, method.trivial, method.source, "undefined for every image"
-    )
+        told = reason(name) if several_passes else reason(name, "This task does without methods of several passes.")
+        found.append(Method(name, passes=passes, source=SOURCES.get(name, ""), not_applicable=told))
+    too_few = "There are too few failed or good validation cases to learn from."
+    found += [Method(one.name, supervised=True, not_applicable=reason(one.name, too_few)) for one in learners]
+    return found

@@ -62,7 +62,6 @@ class FolderExperiment:
             self.setting.out / "networks",
             seed=self.seed,
             member=number,
-            steps=self.setting.steps,
             device=self.setting.device,
         )
 
@@ -87,19 +86,15 @@ def trained_segmenter(
     *,
     seed: int,
     member: int,
-    steps: int | None = None,
     device: str = "auto",
 ) -> BundledSegmenter:
     """The network of one seed and one ensemble member, from the folder or freshly trained into it.
 
     It lies under a name that changes with everything it was made from, so that a quick run's networks are never taken
     for those of a whole one.
-
-    Args:
-        steps: optimiser steps; the task's plan when None.
     """
     images = sorted(example.name for example in train_on)
-    made_of = [asdict(task.grid), asdict(task.shape), asdict(task.plan), steps, images]
+    made_of = [asdict(task.grid), asdict(task.shape), asdict(task.plan), images]
     place = folder / f"seed{seed}-{fingerprint_of(made_of)}" / f"member{member}"
     finished = place / "network.pt"
     start = zlib.crc32(f"{task.name}/{seed}/{member}".encode())
@@ -108,7 +103,7 @@ def trained_segmenter(
     if finished.exists():
         network.load_state_dict(torch.load(finished, weights_only=True))
     else:
-        _train(network, task, train_on, validate_on, place, steps or task.plan.steps, start, device)
+        _train(network, task, train_on, validate_on, place, start, device)
         torch.save(network.state_dict(), finished)
         for checkpoint in (place / "training").glob("*.pt"):
             checkpoint.unlink()
@@ -123,7 +118,6 @@ def _train(
     train_on: Sequence[Example],
     validate_on: Sequence[Example],
     place: Path,
-    steps: int,
     start: int,
     device: str,
 ) -> None:
@@ -135,6 +129,7 @@ def _train(
     )
     fixed = [next(held_out) for _ in range(max(1, VALIDATION_TILES // task.plan.batch))]
     batches = tiles_of(items, task.plan, np.random.default_rng(start))
+    steps = task.plan.steps
     plan = LoopPlan(steps, task.plan.learning_rate, validate_every=max(1, steps // 5), keep_best=1)
     best = train(network, batches, segmentation_loss, lambda net: _tile_dice(net, fixed), plan, place / "training")
     load_best(network, place / "training", best)

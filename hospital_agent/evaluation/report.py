@@ -21,7 +21,7 @@ from hospital_agent.evaluation.summary import result_rows
 
 CHOSEN = "fused_quality"
 RESULTS, SUMMARY, RUN, REPORT = "results.csv", "summary.json", "run.json", "report.md"
-TOLD = ("patients", "rows", "steps", "members", "device", "seconds", "versions", "notes")
+TOLD = ("patients", "rows", "training", "members", "device", "seconds", "versions", "notes")
 HOW_TO_READ = """All scores: higher is worse. `n` cases of a row are unshifted test cases and those of one shift \
 family; "macro" is the mean over families. Normalised AURC: 1 is the best order of cases by 1 - Dice, 0 a random one. \
 Failure sensitivity: share of failures (Dice < 0.6, or a label that only mask or only reference has) above the \

@@ -38,6 +38,7 @@ class Scored:
         ece, mce: calibration of the probabilities near the reference's boundary; None without probabilities.
         values: method -> score (higher is worse), None where undefined for this case.
         seconds: method -> seconds for this case beside the segmentation's own pass.
+        failures: method -> why it has no value here, a sentence; a value that is merely undefined has none.
     """
 
     task: str
@@ -54,6 +55,7 @@ class Scored:
     mce: float | None
     values: Mapping[str, float | None]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -53,7 +53,7 @@ def evaluate(plan: Plan) -> Path:
     rows: list[Scored] = []
     for seed in plan.seeds:
         rows += with_learners(rows_of_seed(plan, seed), learners, seed)
-    methods = methods_of(rows, _refused(out), learners, plan.task.members)
+    methods = methods_of(rows, learners, plan.task.members, several_passes=plan.task.several_passes)
     told = _told(plan, rows, time.time() - begun)
     (out / "run.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     write_report(out, rows, methods)
@@ -64,7 +64,8 @@ def rows_of_seed(plan: Plan, seed: int) -> list[Scored]:
     """All rows of validation and test of one seed, from the cache or scored now."""
     task, out = plan.task, plan.setting.out
     experiment = task.experiment(plan.setting, seed)
-    fingerprint = fingerprint_of([task.fingerprint(), plan.setting.steps, _measured()])
+    trained_on = sorted(example.name for example in experiment.parts.train)
+    fingerprint = fingerprint_of([task.fingerprint(), trained_on, _measured()])
     caches: dict[str, RowCache] = {}
     rows = []
     for split, example, condition in tqdm(_work(task, experiment), desc=f"seed {seed}", unit="image", mininterval=5):
@@ -74,7 +75,6 @@ def rows_of_seed(plan: Plan, seed: int) -> list[Scored]:
         row = caches[name].find(example.name, condition)
         if row is None:
             scorer = experiment.scorer(example)
-            _keep_refused(out, scorer.reference.refused)
             several = task.several_passes and (split == "test" or condition == Condition())
             row = scorer.score(task.under(example, condition, seed), condition, split, several_passes=several)
             caches[name].add(row)
@@ -106,19 +106,6 @@ def _measured() -> list[tuple[str, int]]:
     return [(name, unit.quantity.version) for registry in registries for name, unit in registry.items()]
 
 
-def _keep_refused(out: Path, refused: Mapping[str, str]) -> None:
-    """Why a score could not be fitted, kept for runs that find all rows in the cache."""
-    path = out / "rows" / "refused.json"
-    if not path.exists():
-        path.write_text(json.dumps(dict(refused), indent=1) + "\n", encoding="utf-8")
-
-
-def _refused(out: Path) -> dict[str, str]:
-    path = out / "rows" / "refused.json"
-    told: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return told
-
-
 def _told(plan: Plan, rows: Sequence[Scored], seconds: float) -> dict[str, Any]:
     """What a reader must know of the run; `run.json`."""
     return {
@@ -126,7 +113,7 @@ def _told(plan: Plan, rows: Sequence[Scored], seconds: float) -> dict[str, Any]:
         "label_names": list(plan.task.label_names),
         "command": plan.command,
         "seeds": list(plan.seeds),
-        "steps": plan.setting.steps,
+        "training": plan.task.training,
         "members": plan.task.members,
         "patients": {
             split: len({row.patient for row in rows if row.split == split}) for split in ("validation", "test")

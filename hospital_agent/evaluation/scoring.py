@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from hospital_agent.analysis.case import Case
-from hospital_agent.analysis.errors import AnalysisError, NotApplicable, TooFewCases
+from hospital_agent.analysis.errors import AnalysisError, NoDropout, NotApplicable, TooFewCases
 from hospital_agent.analysis.features import features
 from hospital_agent.analysis.features.per_label import per_label
 from hospital_agent.analysis.imaging.resample import resample_to_shape
@@ -55,16 +55,18 @@ def fit_reference(segmentations: Iterable[tuple[str, Segmentation]]) -> Referenc
 
 @dataclass
 class Stopwatch:
-    """Seconds by name."""
+    """Seconds by name, and what did not work."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     def time(self, name: str, compute: Callable[[], float | None]) -> float | None:
         """What `compute` gives; None where it fails, since one method must not end the evaluation of the others."""
         begun = perf_counter()
         try:
             return compute()
-        except AnalysisError:
+        except AnalysisError as problem:
+            self.failures[name] = str(problem)
             return None
         finally:
             self.seconds[name] = perf_counter() - begun
@@ -116,6 +118,7 @@ class Scorer:
             mce=mce,
             values=values,
             seconds=watch.seconds,
+            failures={**self.reference.refused, **watch.failures},
         )
 
     def _one_pass(self, subject: Subject, segmentation: Segmentation, watch: Stopwatch) -> Values:
@@ -141,29 +144,32 @@ class Scorer:
             asked = {name: unit for name, unit in units.items() if unit.source == source}
             passes = max((unit.passes or 0 for unit in asked.values()), default=0)
             begun = perf_counter()
-            answers = self._answers(subject, first, source, passes)
+            try:
+                answers = self._answers(subject, first, source, passes)
+            except (NoDropout, NotApplicable) as problem:
+                watch.failures |= dict.fromkeys(asked, str(problem))
+                continue
             price = perf_counter() - begun
-            for name, unit in asked.items() if len(answers) > 1 else ():
+            for name, unit in asked.items():
                 values[name] = watch.time(name, partial(unit.compute, answers))
                 watch.seconds[name] += price
         return values
 
     def _answers(self, subject: Subject, first: Segmentation, source: str, passes: int) -> list[Segmentation]:
         if source == "ensemble":
+            if len(self.members) == 1:
+                raise NotApplicable("No ensemble was trained for this task.")
             others = (member.segment(subject.volume) for member in self.members[1:])
             return [first, *map(subject.only_where_known, others)]
         network = self.members[0]
         if not isinstance(network, DropoutSegmenter):
-            return []
-        try:
-            return [subject.only_where_known(one) for one in network.sample(subject.volume, passes, self.seed)]
-        except AnalysisError:
-            return []
+            raise NotApplicable("The segmenter does not sample its dropout.")
+        return [subject.only_where_known(one) for one in network.sample(subject.volume, passes, self.seed)]
 
     def _climbed(self, subject: Subject, unit: SampledScore) -> float | None:
         network = self.members[0]
         if not isinstance(network, GradientSegmenter):
-            return None
+            raise NotApplicable("The segmenter gives no gradient.")
         moved = network.perturb(subject.volume, unit.temperature, unit.epsilon)  # type: ignore[attr-defined]
         return unit.compute([subject.only_where_known(moved)])
 

@@ -1,5 +1,6 @@
 """The part of a quality model that learns: standardised columns in, how bad a mask is out. One form a file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
@@ -48,7 +49,7 @@ class Estimator(Protocol):
         ...
 
 
-class Regressor:
+class Regressor(ABC):
     """What estimators that answer with one number, a Dice, have in common.
 
     The number may leave [0, 1]; the predicted Dice is cut off there, the ranking is not. Its error is measured in
@@ -57,9 +58,9 @@ class Regressor:
 
     part: ClassVar[str] = "regressor"
 
+    @abstractmethod
     def dice(self, columns: Float64Array) -> Float64Array:
         """(N,) predicted Dice, not yet cut off."""
-        raise NotImplementedError
 
     def failure_log_odds(self, columns: Float64Array) -> Float64Array:
         """(N,) by how much the predicted Dice falls short of 0.6."""

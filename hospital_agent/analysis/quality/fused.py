@@ -103,7 +103,7 @@ class FusedQualityModel:
     A single score fails where a shift leaves it alone, and which one is best differs from task to task. Here features,
     confidences and feature-space scores are put on one scale (`FusedColumns`) and weighed by what they told of Dice
     under shifts. The direction that a score declares does not bind it: the mean confidence inside a foreground of
-    confident mistakes points the other way, and on real segmentations it did.
+    confident mistakes points the other way.
 
     Args:
         version: of the fitted model.

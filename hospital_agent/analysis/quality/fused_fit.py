@@ -174,8 +174,7 @@ def _fit(training: FusedTraining, seed: int) -> tuple[FusedColumns, FusedScore]:
     """One fit: half a line, half a random forest, each in SDs of its answers to the training cases.
 
     What is learned is the normal score of 1 - Dice: the order of the cases counts, not how their Dice is distributed.
-    A ridge regression in place of the line, trees bound to the declared directions, or either half alone ordered the
-    held-out validation patients of `hippocampus` and `cardiac_mr` under families not seen less well.
+    `benchmarks/fused_choice.py` compares it with either half alone, ridge regression and the best single score.
 
     Raises:
         TooFewCases: no value varies.

@@ -128,7 +128,6 @@ class Setting:
         out: where networks and rows are kept.
         test_data: another such folder, whose images are used for testing only; None for none.
         networks: a folder that `make train` left, for the task that takes its networks from there; None trains anew.
-        steps: optimiser steps of each network; the task's own when None.
         device: auto, cpu or cuda.
     """
 
@@ -136,7 +135,6 @@ class Setting:
     out: Path
     test_data: Path | None = None
     networks: Path | None = None
-    steps: int | None = None
     device: str = "auto"
 
 
@@ -170,6 +168,11 @@ class Task(Protocol):
     @property
     def members(self) -> int:
         """Of the deep ensemble; 1 where none is trained."""
+        ...
+
+    @property
+    def training(self) -> str:
+        """How its networks are trained, for the report."""
         ...
 
     @property
@@ -234,6 +237,13 @@ class FolderTask:
     several_passes: bool = True
     most_training_patients: int | None = None
     looked_at: Split | None = None
+
+    @property
+    def training(self) -> str:
+        """Steps, tiles and channels."""
+        channels = ", ".join(map(str, self.shape.channels))
+        tile = " x ".join(map(str, self.plan.patch))
+        return f"{self.plan.steps} steps of {self.plan.batch} tiles of {tile} voxels; a U-Net of {channels} channels"
 
     def examples(self, data: Path) -> list[Example]:
         """One a file.

@@ -72,6 +72,7 @@ class ChestCt:
     label_names: Sequence[str] = ("lesion",)
     members: int = 1
     several_passes: bool = False
+    training: str = "as in `make train`, one network for every left-out patient"
 
     def conditions(self, example: Example) -> tuple[Condition, ...]:
         """As it is, a vendor that no network of the fold has seen, and every kind of scanner; limbs are limbs."""

@@ -11,16 +11,18 @@ for registry, package in ((ood_scores, "ood"), (uncertainty_scores, "uncertainty
     registry.load(f"hospital_agent.analysis.{package}")  # type: ignore[attr-defined]
 
 
-def row(**values: float | None) -> Scored:
-    return Scored("task", 0, "test", "p", "p_0", Condition(), 0.5, {}, None, None, None, None, values)
+def row(failures: dict[str, str] | None = None, **values: float | None) -> Scored:
+    return Scored(
+        "task", 0, "test", "p", "p_0", Condition(), 0.5, {}, None, None, None, None, values, {}, failures or {}
+    )
 
 
-def found(rows: list[Scored], refused: dict[str, str], members: int = 5) -> dict[str, Method]:
-    return {method.name: method for method in methods_of(rows, refused, learners_for(2), members)}
+def found(rows: list[Scored], **given: bool) -> dict[str, Method]:
+    return {method.name: method for method in methods_of(rows, learners_for(2), 5, **given)}
 
 
 def test_every_registered_score_and_quality_model_is_a_method() -> None:
-    named = found([row()], {})
+    named = found([row()])
     assert set(named) == {
         *uncertainty_scores.names(),
         *ood_scores.names(),
@@ -31,7 +33,7 @@ def test_every_registered_score_and_quality_model_is_a_method() -> None:
 
 
 def test_a_method_says_its_price_and_whether_it_learned() -> None:
-    named = found([row(mc_dropout=0.1, ensemble_entropy=0.1, fused_quality=0.2)], {})
+    named = found([row(mc_dropout=0.1, ensemble_entropy=0.1, fused_quality=0.2)])
     assert named["mc_dropout"].passes == 10
     assert named["ensemble_entropy"].passes == 5
     assert named["mean_entropy"].passes == 1
@@ -41,12 +43,21 @@ def test_a_method_says_its_price_and_whether_it_learned() -> None:
 
 
 def test_what_cannot_run_says_why() -> None:
-    named = found([row(mean_entropy=0.5, mahalanobis=None)], {"mah_dist": "this task has one class"}, members=1)
-    assert named["mah_dist"].not_applicable == "this task has one class"
-    assert named["ensemble_entropy"].not_applicable == "no ensemble was trained for this task"
-    assert named["mahalanobis"].not_applicable == "undefined for every image"
+    failures = {"mah_dist": "This task has one class.", "mc_dropout": "No dropout."}
+    named = found([row(failures, mean_entropy=0.5, mahalanobis=None)])
+    assert named["mah_dist"].not_applicable == "This task has one class."
+    assert named["mc_dropout"].not_applicable == "No dropout."
+    assert named["mahalanobis"].not_applicable == "It is undefined for every image."
     assert named["mean_entropy"].not_applicable is None
     assert "too few" in (named["fused_quality"].not_applicable or "")
+
+
+def test_what_failed_on_one_image_and_worked_on_another_is_in_the_tables() -> None:
+    assert found([row({"mahalanobis": "No."}), row(mahalanobis=1.0)])["mahalanobis"].not_applicable is None
+
+
+def test_a_task_may_do_without_methods_of_several_passes() -> None:
+    assert "several passes" in (found([row()], several_passes=False)["odin"].not_applicable or "")
 
 
 def test_the_paper_models_see_the_mask_alone_and_the_default_sees_one_pass() -> None:

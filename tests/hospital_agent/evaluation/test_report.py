@@ -20,7 +20,12 @@ METHODS = [
     Method("deep_knn", not_applicable="one class only"),
 ]
 FIGURES = ("dice_against_uncertainty", "rank_correlations", "scores_in_and_out", "risk_coverage", "calibration")
-RUN = {"task": "phantom", "command": "hospital-agent evaluate --task phantom", "seeds": [0, 1, 2], "steps": 7}
+RUN = {
+    "task": "phantom",
+    "command": "hospital-agent evaluate --task phantom",
+    "seeds": [0, 1, 2],
+    "training": "7 steps",
+}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hospital_agent.analysis.uncertainty import sampled_scores, uncertainty_scor
 from hospital_agent.evaluation import runner
 from hospital_agent.evaluation.rows import Condition, Scored
 from hospital_agent.evaluation.runner import Plan, rows_of_seed
-from hospital_agent.evaluation.tasks import FolderTask, Setting
+from hospital_agent.evaluation.tasks import FolderTask, Setting, Split
 from tests.hospital_agent.evaluation.test_tasks import TOML, described
 from tests.labelled_images import write_balls
 
@@ -66,6 +66,21 @@ def test_every_registered_score_was_computed_where_it_is_due(rows: list[Scored])
     defined = {name for name in sampled_scores.names() if test.values[name] is not None}
     assert defined == set(sampled_scores.names())
     assert all(seconds >= 0 for seconds in test.seconds.values())
+
+
+def test_one_network_has_no_ensemble_and_says_so(task: FolderTask, balls: Path, out: Path) -> None:
+    alone = rows_of_seed(Plan(replace(task, members=1, strengths=(1,)), Setting(balls, out, device="cpu")), 0)
+    ensembles = {name for name, unit in sampled_scores.items() if unit.source == "ensemble"}
+    assert ensembles
+    for one in (one for one in alone if one.split == "test"):
+        assert dict.fromkeys(ensembles, "No ensemble was trained for this task.").items() <= one.failures.items()
+        assert not ensembles & one.values.keys()
+
+
+def test_other_training_images_make_other_rows(task: FolderTask, balls: Path, out: Path) -> None:
+    before = set((out / "rows").iterdir())
+    rows_of_seed(Plan(replace(task, strengths=(1,), split=Split(1, 2)), Setting(balls, out, device="cpu")), 0)
+    assert set((out / "rows").iterdir()) - before
 
 
 def test_a_second_run_reads_what_the_first_one_scored(
