@@ -8,7 +8,7 @@ import numpy as np
 
 from hospital_agent.allow_list import NOBODY, AllowList
 from hospital_agent.analysis.case import Case
-from hospital_agent.analysis.features import Feature, features
+from hospital_agent.analysis.features import Feature, features, has_meaning_in
 from hospital_agent.analysis.imaging.lungs import LungBackend, lung_backends
 from hospital_agent.analysis.imaging.volume import BoolArray, Volume
 from hospital_agent.analysis.normalise import ValidationRange
@@ -129,12 +129,16 @@ def toolkit_around(segmenter: Segmenter, backend: str, version: str, *, lungs: s
 
 
 def _measuring(lungs: str | None) -> Toolkit:
-    """Every registered feature and confidence, without a model."""
+    """Every registered feature that has a meaning in CT, and every confidence, without a model."""
     return Toolkit(
         segmenter=None,
         lungs=None if lungs is None else lung_backends.load("hospital_agent.analysis.imaging.lungs").get(lungs)(),
         lungs_backend=lungs or "none",
-        features={name: feature() for name, feature in features.load("hospital_agent.analysis.features").items()},
+        features={
+            name: feature()
+            for name, feature in features.load("hospital_agent.analysis.features").items()
+            if has_meaning_in(feature, "CT")
+        },
         uncertainty={
             name: score() for name, score in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
         },

@@ -39,6 +39,7 @@ class Scored:
         values: method -> score (higher is worse), None where undefined for this case.
         seconds: method -> seconds for this case beside the segmentation's own pass.
         failures: method -> why it has no value here, a sentence; a value that is merely undefined has none.
+        measured: registered unit -> its version, of everything that was asked of this image so far.
     """
 
     task: str
@@ -56,6 +57,7 @@ class Scored:
     values: Mapping[str, float | None]
     seconds: Mapping[str, float] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

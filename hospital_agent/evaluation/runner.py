@@ -12,11 +12,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from hospital_agent.analysis.features import features
-from hospital_agent.analysis.ood import ood_scores
-from hospital_agent.analysis.uncertainty import sampled_scores, uncertainty_scores
 from hospital_agent.evaluation.cache import RowCache, fingerprint_of
 from hospital_agent.evaluation.learners import learners_for
+from hospital_agent.evaluation.measured import lacking, measurements, merged
 from hospital_agent.evaluation.methods import methods_of
 from hospital_agent.evaluation.report import write_report
 from hospital_agent.evaluation.rows import Condition, Scored, Split
@@ -65,18 +63,21 @@ def rows_of_seed(plan: Plan, seed: int) -> list[Scored]:
     task, out = plan.task, plan.setting.out
     experiment = task.experiment(plan.setting, seed)
     trained_on = sorted(example.name for example in experiment.parts.train)
-    fingerprint = fingerprint_of([task.fingerprint(), trained_on, _measured()])
+    fingerprint = fingerprint_of([task.fingerprint(), trained_on])
     caches: dict[str, RowCache] = {}
     rows = []
     for split, example, condition in tqdm(_work(task, experiment), desc=f"seed {seed}", unit="image", mininterval=5):
         name = experiment.cache_name(example)
         if name not in caches:
             caches[name] = RowCache(out / "rows", name, fingerprint)
-        row = caches[name].find(example.name, condition)
-        if row is None:
-            scorer = experiment.scorer(example)
-            several = task.several_passes and (split == "test" or condition == Condition())
-            row = scorer.score(task.under(example, condition, seed), condition, split, several_passes=several)
+        known = caches[name].find(example.name, condition)
+        several = task.several_passes and (split == "test" or condition == Condition())
+        wanted = measurements(task.members, several_passes=several)
+        asked = wanted if known is None else lacking(known, wanted)
+        row = known
+        if row is None or asked:
+            row = experiment.scorer(example).score(task.under(example, condition, seed), condition, split, asked)
+            row = row if known is None else merged(known, row)
             caches[name].add(row)
         rows.append(replace(row, seed=seed, split=split))
     return rows
@@ -93,17 +94,6 @@ def _work(task: Task, experiment: Experiment) -> list[tuple[Split, Example, Cond
         for example in examples
         for condition in task.conditions(example)
     ]
-
-
-def _measured() -> list[tuple[str, int]]:
-    """Name and version of everything that is measured on an image."""
-    registries = (
-        features.load("hospital_agent.analysis.features"),
-        uncertainty_scores.load("hospital_agent.analysis.uncertainty"),
-        sampled_scores,
-        ood_scores.load("hospital_agent.analysis.ood"),
-    )
-    return [(name, unit.quantity.version) for registry in registries for name, unit in registry.items()]
 
 
 def _told(plan: Plan, rows: Sequence[Scored], seconds: float) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from hospital_agent.analysis.metrics.surface import assd_mm, hd95_mm
 from hospital_agent.analysis.ood import Observation, OodScore, ood_scores
 from hospital_agent.analysis.segmentation.base import DropoutSegmenter, GradientSegmenter, Segmentation, Segmenter
 from hospital_agent.analysis.uncertainty import SampledScore, sampled_scores, uncertainty_scores
+from hospital_agent.evaluation.measured import Measured
 from hospital_agent.evaluation.rows import Condition, Scored, Split
 from hospital_agent.evaluation.tasks import Labels, Subject
 
@@ -87,17 +88,16 @@ class Scorer:
     reference: Reference
     seed: int
 
-    def score(self, subject: Subject, condition: Condition, split: Split, *, several_passes: bool) -> Scored:
+    def score(self, subject: Subject, condition: Condition, split: Split, asked: Measured) -> Scored:
         """Segment a subject and score it.
 
         Args:
-            several_passes: False leaves out what costs more than one pass.
+            asked: which registered units are computed, and their versions; see `measurements`.
         """
         watch, volume = Stopwatch(), subject.volume
         segmentation = subject.only_where_known(self.members[0].segment(volume))
-        values = self._one_pass(subject, segmentation, watch)
-        if several_passes:
-            values |= self._several(subject, segmentation, watch)
+        values = self._one_pass(subject, segmentation, watch, asked)
+        values |= self._several(subject, segmentation, watch, asked)
         predicted = _labels_of(segmentation)
         labels = range(1, subject.label_count + 1)
         by_label = {str(number): dice(predicted == number, subject.labels == number) for number in labels}
@@ -118,39 +118,43 @@ class Scorer:
             mce=mce,
             values=values,
             seconds=watch.seconds,
-            failures={**self.reference.refused, **watch.failures},
+            failures={name: why for name, why in self.reference.refused.items() if name in asked} | watch.failures,
+            measured=asked,
         )
 
-    def _one_pass(self, subject: Subject, segmentation: Segmentation, watch: Stopwatch) -> Values:
+    def _one_pass(self, subject: Subject, segmentation: Segmentation, watch: Stopwatch, asked: Measured) -> Values:
         lungs = subject.lungs
         case = Case(subject.volume, segmentation, lungs, "none" if lungs is None else "given")
-        units = {name: unit() for name, unit in features.load("hospital_agent.analysis.features").items()}
-        doubts = uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
+        units = {name: unit() for name, unit in features.items() if name in asked}
+        doubts = [(name, doubt) for name, doubt in uncertainty_scores.items() if name in asked]
         values: Values = {name: watch.time(name, partial(unit.compute, case)) for name, unit in units.items()}
         values |= per_label(case, units)
         values |= {name: watch.time(name, partial(doubt().compute, segmentation)) for name, doubt in doubts}
-        for name, score in self.reference.scores.items():
+        fitted = {name: score for name, score in self.reference.scores.items() if name in asked}
+        for name, score in fitted.items():
             values[name] = watch.time(name, partial(score.compute, segmentation))
         values[VOLUME] = -float(segmentation.mask.sum()) * subject.volume.voxel_ml
         return values
 
-    def _several(self, subject: Subject, first: Segmentation, watch: Stopwatch) -> Values:
-        units = {name: unit() for name, unit in sampled_scores.load("hospital_agent.analysis.uncertainty").items()}
+    def _several(self, subject: Subject, first: Segmentation, watch: Stopwatch, asked: Measured) -> Values:
+        units = {name: unit() for name, unit in sampled_scores.items() if name in asked}
         climbing = {name: unit for name, unit in units.items() if unit.source == "gradient"}
         values: Values = {
             name: watch.time(name, partial(self._climbed, subject, unit)) for name, unit in climbing.items()
         }
         for source in ("dropout", "ensemble"):
-            asked = {name: unit for name, unit in units.items() if unit.source == source}
-            passes = max((unit.passes or 0 for unit in asked.values()), default=0)
+            fed = {name: unit for name, unit in units.items() if unit.source == source}
+            if not fed:
+                continue
+            passes = max(unit.passes or 0 for unit in fed.values())
             begun = perf_counter()
             try:
                 answers = self._answers(subject, first, source, passes)
             except (NoDropout, NotApplicable) as problem:
-                watch.failures |= dict.fromkeys(asked, str(problem))
+                watch.failures |= dict.fromkeys(fed, str(problem))
                 continue
             price = perf_counter() - begun
-            for name, unit in asked.items():
+            for name, unit in fed.items():
                 values[name] = watch.time(name, partial(unit.compute, answers))
                 watch.seconds[name] += price
         return values

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hospital_agent.analysis.errors import ModelMismatch
-from hospital_agent.analysis.features import features
+from hospital_agent.analysis.features import features, has_meaning_in
 from hospital_agent.analysis.uncertainty import uncertainty_scores
 from hospital_agent.model_folder import load_model
 from hospital_agent.toolkit import build_toolkit
@@ -15,7 +15,9 @@ from tests.model_folder import write_model
 
 def test_every_registered_feature_and_score_is_in_it() -> None:
     toolkit = build_toolkit(with_network=False)
-    assert set(toolkit.features) == set(features.names())
+    assert set(toolkit.features) == {name for name, unit in features.items() if has_meaning_in(unit, "CT")}
+    assert "intensity_mode_hu" in toolkit.features
+    assert "intensity_mode_body_sd" not in toolkit.features
     assert set(toolkit.uncertainty) == set(uncertainty_scores.names())
     assert toolkit.segmenter is None
     assert toolkit.backend == "supplied_mask"

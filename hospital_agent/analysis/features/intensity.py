@@ -15,12 +15,14 @@ class IntensityMode:
     """Mean HU of the largest component: the mean of the one Gaussian fitted to it.
 
     Ground glass lies near -600 HU and consolidation near 0: a mask that drifts into vessels, air or the chest wall
-    moves this number. Undefined for an empty mask, and for MR, whose numbers are not HU.
+    moves this number. Undefined for an empty mask, and for MR, whose numbers are not HU: see
+    `intensity_mode_body_sd`.
 
     Source: González et al. 2021 (quality), sec. 2.1, "mode of the intensity", a Gaussian mixture with one component.
     Differs: the fitted mean of one Gaussian is the sample mean, so it is computed exactly and without sampling.
     """
 
+    modality = "CT"
     quantity = Quantity(
         name="intensity_mode_hu",
         unit="HU",
@@ -34,7 +36,7 @@ class IntensityMode:
 
     def compute(self, case: Case) -> float | None:
         """HU; None for an empty mask or another modality than CT."""
-        values = _values_of_largest(case)
+        values = _values_of_largest(case, "CT")
         return None if values is None else float(values.mean(dtype=np.float64))
 
 
@@ -46,6 +48,7 @@ class IntensitySpread:
     mixes disease with healthy lung raise it.
     """
 
+    modality = "CT"
     quantity = Quantity(
         name="intensity_spread_hu",
         unit="HU",
@@ -59,13 +62,66 @@ class IntensitySpread:
 
     def compute(self, case: Case) -> float | None:
         """HU >= 0; None for an empty mask or another modality than CT."""
-        values = _values_of_largest(case)
+        values = _values_of_largest(case, "CT")
         return None if values is None else float(values.std(dtype=np.float64))
 
 
-def _values_of_largest(case: Case) -> NDArray[np.float32] | NDArray[np.int16] | None:
+@features.register("intensity_mode_body_sd")
+class IntensityModeMr:
+    """How bright the largest component is in MR: its mean, less that of the body, in SD of the body.
+
+    Numbers of MR have no unit, and another gain multiplies all of them: the body is the scale, see
+    `Volume.body_intensities`. Undefined for an empty mask, an image that does not vary, and CT, which has HU.
+
+    Source: as `intensity_mode_hu`. Differs: the paper has CT alone.
+    """
+
+    modality = "MR"
+    quantity = Quantity(
+        name="intensity_mode_body_sd",
+        unit="SD of the body",
+        direction="neither",
+        low=-INFINITE,
+        high=INFINITE,
+        version=1,
+        cuts=linear_cuts(-3, 3),
+        label="Mean brightness of the largest component",
+    )
+
+    def compute(self, case: Case) -> float | None:
+        """In SD of the body; 0 as bright as the body's mean."""
+        values, body = _values_of_largest(case, "MR"), case.volume.body_intensities
+        return None if values is None or body is None else (float(values.mean(dtype=np.float64)) - body[0]) / body[1]
+
+
+@features.register("intensity_spread_body_sd")
+class IntensitySpreadMr:
+    """Standard deviation of brightness in the largest component in MR, in SD of the body; divided by n.
+
+    Undefined where `intensity_mode_body_sd` is.
+    """
+
+    modality = "MR"
+    quantity = Quantity(
+        name="intensity_spread_body_sd",
+        unit="SD of the body",
+        direction="neither",
+        low=0,
+        high=INFINITE,
+        version=1,
+        cuts=linear_cuts(0, 3),
+        label="Spread of brightness in the largest component",
+    )
+
+    def compute(self, case: Case) -> float | None:
+        """In SD of the body, >= 0."""
+        values, body = _values_of_largest(case, "MR"), case.volume.body_intensities
+        return None if values is None or body is None else float(values.std(dtype=np.float64)) / body[1]
+
+
+def _values_of_largest(case: Case, modality: str) -> NDArray[np.float32] | NDArray[np.int16] | None:
     largest = case.components.largest
-    if largest is None or case.volume.modality != "CT":
+    if largest is None or case.volume.modality != modality:
         return None
     box = case.components.box_of(largest)
     inside = case.components.labels[case.components.local(box)] == largest + 1

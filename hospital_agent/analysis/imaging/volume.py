@@ -1,6 +1,7 @@
 """One CT or MR volume: an array, where it lies in space, and nothing about whom it shows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Triple = tuple[float, float, float]
 Shape = tuple[int, int, int]
+Modality = Literal["CT", "MR"]
+BODY_ABOVE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ class Volume:
     array: NDArray[np.float32] | NDArray[np.int16]
     spacing_mm: Triple
     origin_mm: Triple = (0.0, 0.0, 0.0)
-    modality: Literal["CT", "MR"] = "CT"
+    modality: Modality = "CT"
 
     def __post_init__(self) -> None:
         if self.array.ndim != 3:
@@ -51,6 +54,19 @@ class Volume:
         """(Z, Y, X)."""
         z, y, x = self.array.shape
         return z, y, x
+
+    @cached_property
+    def body_intensities(self) -> tuple[float, float] | None:
+        """Mean and SD of the numbers inside the body, the scale of an image whose numbers have no unit (MR).
+
+        The body is what is brighter than a tenth of the way from the 1st to the 99th percentile: air and a frame of
+        zeros are darker. Another gain or offset of the scanner moves the scale
+        along; in a tight crop the darkest tenth of the range is left out as well. None where the image does not vary.
+        """
+        dark, bright = np.percentile(self.array, (1, 99))
+        body = self.array[self.array > dark + BODY_ABOVE * (bright - dark)]
+        spread = float(body.std(dtype=np.float64)) if body.size else 0.0
+        return (float(body.mean(dtype=np.float64)), spread) if spread > 0 else None
 
     @property
     def voxel_ml(self) -> float:

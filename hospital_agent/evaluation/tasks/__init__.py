@@ -197,7 +197,7 @@ class Task(Protocol):
         ...
 
     def fingerprint(self) -> Any:
-        """Everything that decides the numbers of this task, as JSON values."""
+        """Everything that decides on what and how its images are scored, as JSON values; not which scores there are."""
         ...
 
 
@@ -285,7 +285,7 @@ class FolderTask:
             for number in range(4)
         ]
         network = [asdict(self.grid), asdict(self.shape), asdict(self.plan), asdict(self.split)]
-        return [self.name, *network, self.members, self.most_training_patients, draws]
+        return [self.name, *network, self.most_training_patients, draws]
 
 
 tasks: Registry[Task] = Registry("task")

@@ -1,14 +1,16 @@
 """One small task from images to rows: trained, shifted, segmented, scored by everything that is registered, resumed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from hospital_agent.analysis.features.smoothness import Smoothness
 from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.analysis.uncertainty import sampled_scores, uncertainty_scores
-from hospital_agent.evaluation import runner
+from hospital_agent.analysis.uncertainty.mean_entropy import MeanEntropy
 from hospital_agent.evaluation.rows import Condition, Scored
 from hospital_agent.evaluation.runner import Plan, rows_of_seed
 from hospital_agent.evaluation.tasks import FolderTask, Setting, Split
@@ -68,8 +70,11 @@ def test_every_registered_score_was_computed_where_it_is_due(rows: list[Scored])
     assert all(seconds >= 0 for seconds in test.seconds.values())
 
 
-def test_one_network_has_no_ensemble_and_says_so(task: FolderTask, balls: Path, out: Path) -> None:
-    alone = rows_of_seed(Plan(replace(task, members=1, strengths=(1,)), Setting(balls, out, device="cpu")), 0)
+def test_one_network_has_no_ensemble_and_says_so(
+    rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(out / "networks", tmp_path / "networks")
+    alone = rows_of_seed(Plan(replace(task, members=1), Setting(balls, tmp_path, device="cpu")), 0)
     ensembles = {name for name, unit in sampled_scores.items() if unit.source == "ensemble"}
     assert ensembles
     for one in (one for one in alone if one.split == "test"):
@@ -102,8 +107,28 @@ def test_images_for_testing_only_are_tested_and_never_trained_on(
     assert all(row.split == "test" for row in more if row.patient == "p08")
 
 
-def test_another_version_of_a_score_scores_again(task: FolderTask, balls: Path, out: Path, monkeypatch) -> None:
-    before = {path.name for path in (out / "rows").glob("*.jsonl")}
-    monkeypatch.setattr(runner, "_measured", lambda: [("mahalanobis", 99)])
-    rows_of_seed(Plan(replace(task, split=replace(task.split)), Setting(balls, out, device="cpu")), 0)
-    assert len({path.name for path in (out / "rows").glob("*.jsonl")} - before) == 1
+def test_a_score_in_another_version_is_computed_again_and_nothing_else(
+    rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    newer = replace(MeanEntropy.quantity, version=99)
+    monkeypatch.setattr(MeanEntropy, "quantity", newer)
+    monkeypatch.setattr(MeanEntropy, "compute", lambda *_: 0.25)
+    monkeypatch.setattr(Smoothness, "compute", lambda *_: pytest.fail("asked again"))
+    again = rows_of_seed(Plan(task, Setting(balls, tmp_path, device="cpu")), 0)
+    assert {row.values["mean_entropy"] for row in again} == {0.25}
+    for old, new in zip(rows, again, strict=True):
+        assert {**new.values, "mean_entropy": old.values["mean_entropy"]} == old.values
+        assert new.measured == {**old.measured, "mean_entropy": "99"}
+
+
+def test_an_ensemble_of_another_size_asks_for_its_own_scores_alone(
+    rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(Smoothness, "compute", lambda *_: pytest.fail("asked again"))
+    alone = rows_of_seed(Plan(replace(task, members=1), Setting(balls, tmp_path, device="cpu")), 0)
+    test = next(row for row in alone if row.split == "test")
+    assert test.failures["ensemble_entropy"] == "No ensemble was trained for this task."
+    assert "ensemble_entropy" not in test.values
+    assert test.values["mc_dropout"] == next(row for row in rows if row.split == "test").values["mc_dropout"]

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from hospital_agent.analysis.features.intensity import IntensityMode, IntensitySpread
+from hospital_agent.analysis.features.intensity import (
+    IntensityMode,
+    IntensityModeMr,
+    IntensitySpread,
+    IntensitySpreadMr,
+)
 from tests.cases import case_of
 from tests.phantoms import box
 
@@ -47,3 +52,37 @@ def test_nothing_to_measure() -> None:
     for case in (case_of(np.zeros((3, 6, 6), bool), array=array), case_of(mask, array=array, modality="MR")):
         assert IntensityMode().compute(case) is None
         assert IntensitySpread().compute(case) is None
+
+
+def bright_piece(gain: float, offset: float, air: int) -> tuple[np.ndarray, np.ndarray]:
+    """A body of 100 and 200 in equal parts in a frame of air, and a mask on a 150 and a 250 in it."""
+    body = np.full((4, 10, 10), 100.0)
+    body[:, :, 5:] = 200
+    body[1, 1, 1:3] = 150, 250
+    mask = np.zeros(body.shape, bool)
+    mask[1, 1, 1:3] = True
+    frame = ((0, 0), (air, air), (air, air))
+    return np.pad(mask, frame), (np.pad(body, frame) * gain + offset).astype(np.float32)
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1, 0), (7.5, 0), (0.01, 0), (2, 1000), (1, -150)])
+@pytest.mark.parametrize("air", [3, 8])
+def test_the_body_is_the_scale_of_mr_whatever_the_gain_and_the_air_around_it(
+    gain: float, offset: float, air: int
+) -> None:
+    mask, array = bright_piece(gain, offset, air)
+    body = [100] * 198 + [200] * 200 + [150, 250]
+    case = case_of(mask, array=array, modality="MR")
+    assert IntensityModeMr().compute(case) == pytest.approx((200 - np.mean(body)) / np.std(body), rel=1e-4)
+    assert IntensitySpreadMr().compute(case) == pytest.approx(50 / np.std(body), rel=1e-4)
+
+
+def test_mr_without_contrast_or_mask_and_ct_have_no_brightness() -> None:
+    mask, array = bright_piece(1, 0, 3)
+    for case in (
+        case_of(mask, array=np.full_like(array, 5), modality="MR"),
+        case_of(np.zeros_like(mask), array=array, modality="MR"),
+        case_of(mask, array=array),
+    ):
+        assert IntensityModeMr().compute(case) is None
+        assert IntensitySpreadMr().compute(case) is None
