@@ -17,7 +17,7 @@ from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError, Too
 
 Float64Array = NDArray[np.float64]
 
-COLUMNS_AT_ONCE = 1024  # of a scatter matrix that is added to in place, so that no second one is held
+COLUMNS_AT_ONCE = 1024  # of a scatter matrix whose halves are made equal, so that no second one is held
 GRAM_SAFE_RATIO = 1e-8  # smallest to largest eigenvalue: above it, axes made from a Gram matrix are orthonormal to 1e-8
 
 
@@ -79,17 +79,15 @@ class GaussianMoments:
         Raises:
             TooFewCases: there is no batch.
         """
-        total: GaussianMoments | None = None
+        stream: _Stream | None = None
         for batch in batches:
-            if total is None:
-                total = cls.of(batch)
-            elif total.dense is None:
-                total = total + cls.of(batch)
-            else:
-                total = total._taking_in(feature_rows(batch, total.dimension))
-        if total is None:
+            rows = feature_rows(batch, None if stream is None else stream.mean.size)
+            if stream is None:
+                stream = _Stream(rows.shape[1])
+            stream.take(rows)
+        if stream is None:
             raise TooFewCases("A Gaussian needs features, and there are none.")
-        return total
+        return stream.moments()
 
     @property
     def dimension(self) -> int:
@@ -136,21 +134,6 @@ class GaussianMoments:
         squares, axes = _axes_of(self.factor)
         return squares / self.count, axes
 
-    def _taking_in(self, rows: Float64Array) -> "GaussianMoments":
-        """As `+ of(rows)`, in the memory of this scatter matrix, which holds other numbers afterwards."""
-        assert self.dense is not None  # noqa: S101 - the caller looked
-        if rows.shape[0] == 0:
-            return self
-        count = self.count + rows.shape[0]
-        step = rows.mean(axis=0) - self.mean
-        bridge = step * np.sqrt(self.count * rows.shape[0] / count)
-        added = np.vstack([rows - rows.mean(axis=0), bridge])
-        for first in range(0, self.dimension, COLUMNS_AT_ONCE):
-            some, later = slice(first, first + COLUMNS_AT_ONCE), slice(first + COLUMNS_AT_ONCE, None)
-            self.dense[some, first:] += added[:, some].T @ added[:, first:]
-            self.dense[later, some] = self.dense[some, later].T  # symmetric: half of the products suffice
-        return GaussianMoments(count, self.mean + step * (rows.shape[0] / count), self.factor, self.dense)
-
     def __add__(self, other: "GaussianMoments") -> "GaussianMoments":
         if self.dimension != other.dimension:
             raise FeatureShapeError(f"Features of {self.dimension} and {other.dimension} numbers cannot be added.")
@@ -166,6 +149,52 @@ class GaussianMoments:
         scatter += self.scatter()
         scatter += other.scatter()
         return GaussianMoments(count, mean, np.zeros((0, self.dimension)), scatter)
+
+
+class _Stream:
+    """Moments of rows that arrive in batches, in the memory of one scatter matrix.
+
+    Only its upper triangle is summed, by a rank-k update in place; the other half is written once, at the end.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self.count, self.mean = 0, np.zeros(dimension)
+        self._factors: list[Float64Array] = []
+        self._upper: Float64Array | None = None
+
+    def take(self, rows: Float64Array) -> None:
+        """Add a batch; it may be empty."""
+        new = rows.shape[0]
+        if new == 0:
+            return
+        count, mean = self.count + new, rows.mean(axis=0)
+        step, centred = mean - self.mean, rows - mean
+        bridge = (step * np.sqrt(self.count * new / count))[None] if self.count else np.zeros((0, self.mean.size))
+        if self._upper is None and count <= self.mean.size:
+            self._factors += [_contrasts(centred), bridge]
+        else:
+            for part in (*self._factors, bridge, centred):
+                self._add(part)
+            self._factors = []
+        self.count, self.mean = count, self.mean + step * (new / count)
+
+    def _add(self, part: Float64Array) -> None:
+        if self._upper is None:
+            self._upper = np.zeros((self.mean.size, self.mean.size), order="F")
+        self._upper = scipy.linalg.blas.dsyrk(1.0, part.T, beta=1.0, c=self._upper, overwrite_c=True)
+
+    def moments(self) -> GaussianMoments:
+        """What was taken so far; the stream is spent."""
+        dimension = self.mean.size
+        if self._upper is None:
+            return GaussianMoments(self.count, self.mean, np.vstack([np.zeros((0, dimension)), *self._factors]))
+        scatter = self._upper.T  # lies in memory row by row, with its lower triangle filled
+        for first in range(0, dimension, COLUMNS_AT_ONCE):
+            some, later = slice(first, first + COLUMNS_AT_ONCE), slice(first + COLUMNS_AT_ONCE, None)
+            scatter[some, later] = scatter[later, some].T
+            square = scatter[some, some]
+            scatter[some, some] = np.tril(square) + np.tril(square, -1).T
+        return GaussianMoments(self.count, self.mean, np.zeros((0, dimension)), scatter)
 
 
 def _contrasts(centred: Float64Array) -> Float64Array:
