@@ -6,7 +6,9 @@ largest would drown in rounding, and are found by a decomposition of the map its
 kept, raised to that floor.
 """
 
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,10 +19,15 @@ from hospital_agent.analysis.ood.moments import Float64Array
 GRAM_SAFE_RATIO = 1e5  # s_max / s_min up to which the Gram matrix gives singular values to 1e-6
 FLOOR = 1 / GRAM_SAFE_RATIO  # relative to s_max
 VOXELS_AT_ONCE = 1 << 12  # in float64 they stay in the cache of one core
+WORTH_THREADS = 1 << 20  # voxels, from where on threads are worth starting
+QUARTERS = 4
 
 
 def gram_of(feature_map: ArrayLike) -> Float64Array:
     """(C, C) sum over voxels of the outer product of the channels, in float64, a block of voxels at a time.
+
+    A large map is summed in quarters, each by a thread of its own: always in quarters, so that the rounding is the same
+    on every machine.
 
     Args:
         feature_map: (..., C), channels last; any number of spatial axes.
@@ -29,6 +36,16 @@ def gram_of(feature_map: ArrayLike) -> Float64Array:
         FeatureShapeError: no spatial axis, or no voxel.
     """
     rows = _voxel_rows(feature_map)
+    if rows.shape[0] < WORTH_THREADS:
+        return _gram_of_rows(rows)
+    with ThreadPoolExecutor(min(QUARTERS, os.cpu_count() or 1)) as pool:
+        first, *others = pool.map(_gram_of_rows, np.array_split(rows, QUARTERS))
+    for other in others:
+        first += other
+    return first
+
+
+def _gram_of_rows(rows: NDArray[np.floating]) -> Float64Array:
     gram = np.zeros((rows.shape[1], rows.shape[1]))
     buffer = np.empty((min(VOXELS_AT_ONCE, rows.shape[0]), rows.shape[1]))
     for first in range(0, rows.shape[0], VOXELS_AT_ONCE):
