@@ -6,8 +6,9 @@ from typing import Literal
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import sampled_scores
 from hospital_agent.analysis.uncertainty.answers import taken_together
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import mean_over
-from shared.quantities import Quantity, geometric_cuts
+from shared.quantities import geometric_cuts
 
 
 @sampled_scores.register("ensemble_entropy")
@@ -23,16 +24,8 @@ class EnsembleEntropy:
 
     source: Literal["ensemble"] = "ensemble"
     passes: int | None = None
-    quantity = Quantity(
-        name="ensemble_entropy",
-        unit="bit",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=geometric_cuts(1e-5, 0.5),
-        label="Entropy of the ensemble, whole image",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "ensemble_entropy", "Entropy of the ensemble, whole image", geometric_cuts(1e-5, 0.5), unit="bit"
     )
 
     def compute(self, answers: Iterable[Segmentation]) -> float | None:

@@ -6,12 +6,28 @@ from typing import Literal
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import sampled_scores
 from hospital_agent.analysis.uncertainty.answers import taken_together
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import mean_over
-from shared.quantities import Quantity, linear_cuts
+
+
+class ForegroundEntropy:
+    """Entropy of the mean softmax of several answers, mean over the predicted foreground of that mean."""
+
+    def compute(self, answers: Iterable[Segmentation]) -> float | None:
+        """In [0, 1]; None without probabilities or foreground.
+
+        Raises:
+            TooFewCases: fewer than two answers.
+        """
+        together = taken_together(answers)
+        if together is None:
+            return None
+        doubt = together.doubt()
+        return mean_over(doubt.entropy, doubt.foreground)
 
 
 @sampled_scores.register("unc_dropout")
-class UncDropout:
+class UncDropout(ForegroundEntropy):
     """Entropy of the mean softmax of ten passes with dropout, mean over the predicted foreground of that mean.
 
     Averaged over the foreground it does not grow with the lesion, and it has no value where nothing is found.
@@ -23,29 +39,13 @@ class UncDropout:
 
     source: Literal["dropout"] = "dropout"
     passes: int | None = 10
-    quantity = Quantity(
-        name="unc_dropout",
-        unit="bit",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=linear_cuts(0.0, 1.0),
-        label="Entropy of passes with dropout, inside the predicted foreground",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "unc_dropout", "Entropy of passes with dropout, inside the predicted foreground", unit="bit"
     )
-
-    def compute(self, answers: Iterable[Segmentation]) -> float | None:
-        """In [0, 1]; None without probabilities or foreground.
-
-        Raises:
-            TooFewCases: fewer than two answers.
-        """
-        return _foreground_entropy(answers)
 
 
 @sampled_scores.register("unc_ensemble")
-class UncEnsemble:
+class UncEnsemble(ForegroundEntropy):
     """Entropy of the mean softmax of the members, mean over the predicted foreground of that mean.
 
     Source:
@@ -55,30 +55,6 @@ class UncEnsemble:
 
     source: Literal["ensemble"] = "ensemble"
     passes: int | None = None
-    quantity = Quantity(
-        name="unc_ensemble",
-        unit="bit",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=linear_cuts(0.0, 1.0),
-        label="Entropy of the ensemble, inside the predicted foreground",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "unc_ensemble", "Entropy of the ensemble, inside the predicted foreground", unit="bit"
     )
-
-    def compute(self, answers: Iterable[Segmentation]) -> float | None:
-        """In [0, 1]; None without probabilities or foreground.
-
-        Raises:
-            TooFewCases: fewer than two members.
-        """
-        return _foreground_entropy(answers)
-
-
-def _foreground_entropy(answers: Iterable[Segmentation]) -> float | None:
-    together = taken_together(answers)
-    if together is None:
-        return None
-    doubt = together.doubt()
-    return mean_over(doubt.entropy, doubt.foreground)

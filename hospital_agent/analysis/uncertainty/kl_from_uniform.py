@@ -4,8 +4,9 @@ from hospital_agent.analysis.imaging.volume import BoolArray
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import uncertainty_scores
 from hospital_agent.analysis.uncertainty.maps import largest_kl
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import VoxelDoubt, doubt_of, mean_over
-from shared.quantities import Quantity, geometric_cuts, linear_cuts
+from shared.quantities import geometric_cuts
 
 
 @uncertainty_scores.register("kl_from_uniform")
@@ -22,17 +23,7 @@ class KlFromUniform:
         image and inverted; differs: inverted as 1 - it / KL_max, so that the range does not depend on the classes.
     """
 
-    quantity = Quantity(
-        name="kl_from_uniform",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=geometric_cuts(1e-5, 0.9),
-        label="1 - KL from uniform, whole image",
-        monitored=False,
-    )
+    quantity = uncertainty_quantity("kl_from_uniform", "1 - KL from uniform, whole image", geometric_cuts(1e-5, 0.9))
 
     def compute(self, segmentation: Segmentation) -> float | None:
         """In [0, 1]; None without probabilities."""
@@ -44,16 +35,8 @@ class KlFromUniform:
 class KlFromUniformForeground:
     """1 - mean KL(u || p) / KL_max where the network found foreground (any label)."""
 
-    quantity = Quantity(
-        name="kl_from_uniform_foreground",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=linear_cuts(0.0, 1.0),
-        label="1 - KL from uniform, inside the predicted foreground",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "kl_from_uniform_foreground", "1 - KL from uniform, inside the predicted foreground"
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:
@@ -66,16 +49,8 @@ class KlFromUniformForeground:
 class KlFromUniformAwayFromBoundary:
     """1 - mean KL(u || p) / KL_max farther than about 4 mm from the edge of the predicted foreground."""
 
-    quantity = Quantity(
-        name="kl_from_uniform_away_from_boundary",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=geometric_cuts(1e-5, 0.9),
-        label="1 - KL from uniform, away from the boundary",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "kl_from_uniform_away_from_boundary", "1 - KL from uniform, away from the boundary", geometric_cuts(1e-5, 0.9)
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:

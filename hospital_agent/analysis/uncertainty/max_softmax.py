@@ -2,8 +2,9 @@
 
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import uncertainty_scores
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import doubt_of, mean_over
-from shared.quantities import Quantity, geometric_cuts, linear_cuts
+from shared.quantities import geometric_cuts
 
 
 @uncertainty_scores.register("max_softmax")
@@ -16,15 +17,8 @@ class MaxSoftmax:
         Hendrycks and Gimpel 2017, as used by González et al. 2021; differs: stored as an uncertainty, 1 - it.
     """
 
-    quantity = Quantity(
-        name="max_softmax",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=0.5,
-        version=1,
-        cuts=geometric_cuts(1e-5, 0.3),
-        label="1 - mean largest probability, whole image",
+    quantity = uncertainty_quantity(
+        "max_softmax", "1 - mean largest probability, whole image", geometric_cuts(1e-5, 0.3), high=0.5, monitored=True
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:
@@ -40,16 +34,8 @@ class MaxSoftmaxForeground:
     Kept at the site for review; `mean_entropy_foreground` is the one that is watched, since they move together.
     """
 
-    quantity = Quantity(
-        name="max_softmax_foreground",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=0.5,
-        version=1,
-        cuts=linear_cuts(0.0, 0.5),
-        label="1 - mean largest probability, inside the predicted foreground",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "max_softmax_foreground", "1 - mean largest probability, inside the predicted foreground", high=0.5
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:
@@ -62,16 +48,11 @@ class MaxSoftmaxForeground:
 class MaxSoftmaxAwayFromBoundary:
     """1 - mean largest class probability farther than about 4 mm from the edge of the predicted foreground."""
 
-    quantity = Quantity(
-        name="max_softmax_away_from_boundary",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
+    quantity = uncertainty_quantity(
+        "max_softmax_away_from_boundary",
+        "1 - mean largest probability, away from the boundary",
+        geometric_cuts(1e-6, 0.3),
         high=0.5,
-        version=1,
-        cuts=geometric_cuts(1e-6, 0.3),
-        label="1 - mean largest probability, away from the boundary",
-        monitored=False,
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:

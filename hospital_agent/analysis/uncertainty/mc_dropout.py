@@ -6,8 +6,9 @@ from typing import Literal
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import sampled_scores
 from hospital_agent.analysis.uncertainty.answers import taken_together
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import mean_over
-from shared.quantities import Quantity, geometric_cuts, linear_cuts
+from shared.quantities import geometric_cuts
 
 PASSES = 10
 
@@ -25,16 +26,8 @@ class McDropout:
 
     source: Literal["dropout"] = "dropout"
     passes: int | None = PASSES
-    quantity = Quantity(
-        name="mc_dropout",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=0.5,
-        version=1,
-        cuts=geometric_cuts(1e-6, 0.3),
-        label="SD over passes with dropout, whole image",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "mc_dropout", "SD over passes with dropout, whole image", geometric_cuts(1e-6, 0.3), high=0.5
     )
 
     def compute(self, answers: Iterable[Segmentation]) -> float | None:
@@ -53,16 +46,8 @@ class McDropoutForeground:
 
     source: Literal["dropout"] = "dropout"
     passes: int | None = PASSES
-    quantity = Quantity(
-        name="mc_dropout_foreground",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=0.5,
-        version=1,
-        cuts=linear_cuts(0.0, 0.5),
-        label="SD over passes with dropout, inside the predicted foreground",
-        monitored=False,
+    quantity = uncertainty_quantity(
+        "mc_dropout_foreground", "SD over passes with dropout, inside the predicted foreground", high=0.5
     )
 
     def compute(self, answers: Iterable[Segmentation]) -> float | None:

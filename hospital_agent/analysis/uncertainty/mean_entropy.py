@@ -2,8 +2,9 @@
 
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import uncertainty_scores
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import doubt_of, mean_over
-from shared.quantities import Quantity, geometric_cuts, linear_cuts
+from shared.quantities import geometric_cuts
 
 
 @uncertainty_scores.register("mean_entropy")
@@ -19,15 +20,8 @@ class MeanEntropy:
         Shannon entropy of the softmax; baseline "mean entropy" of Zenk et al. 2025. Bits, not nats; divided by log2 C.
     """
 
-    quantity = Quantity(
-        name="mean_entropy",
-        unit="bit",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=geometric_cuts(1e-5, 0.5),
-        label="Mean entropy, whole image",
+    quantity = uncertainty_quantity(
+        "mean_entropy", "Mean entropy, whole image", geometric_cuts(1e-5, 0.5), unit="bit", monitored=True
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:
@@ -40,15 +34,8 @@ class MeanEntropy:
 class MeanEntropyForeground:
     """Mean entropy where the network found foreground (any label): how unsure it is of what it shows."""
 
-    quantity = Quantity(
-        name="mean_entropy_foreground",
-        unit="bit",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=linear_cuts(0.0, 1.0),
-        label="Mean entropy, inside the predicted foreground",
+    quantity = uncertainty_quantity(
+        "mean_entropy_foreground", "Mean entropy, inside the predicted foreground", unit="bit", monitored=True
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:
@@ -65,15 +52,12 @@ class MeanEntropyAwayFromBoundary:
         "Non-boundary entropy" of Zenk et al. 2025 (width 4); differs: the width is in mm, not in voxels.
     """
 
-    quantity = Quantity(
-        name="mean_entropy_away_from_boundary",
+    quantity = uncertainty_quantity(
+        "mean_entropy_away_from_boundary",
+        "Mean entropy, away from the boundary",
+        geometric_cuts(1e-6, 0.5),
         unit="bit",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=geometric_cuts(1e-6, 0.5),
-        label="Mean entropy, away from the boundary",
+        monitored=True,
     )
 
     def compute(self, segmentation: Segmentation) -> float | None:

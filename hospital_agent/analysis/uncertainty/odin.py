@@ -7,9 +7,9 @@ from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import sampled_scores
 from hospital_agent.analysis.uncertainty.maps import least_at
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.temperature_softmax import mean_at
 from hospital_agent.analysis.uncertainty.voxels import doubt_of
-from shared.quantities import Quantity, linear_cuts
 
 
 @sampled_scores.register("odin")
@@ -30,16 +30,11 @@ class Odin:
     epsilon = 0.0014  # in the units of the network's normalised input
     source: Literal["gradient"] = "gradient"
     passes: int | None = 2
-    quantity = Quantity(
-        name="odin",
-        unit="fraction",
-        direction="higher_is_worse",
+    quantity = uncertainty_quantity(
+        "odin",
+        "ODIN: 1 - mean largest probability after a step towards confidence",
         low=least_at(temperature),
         high=0.5,
-        version=1,
-        cuts=linear_cuts(least_at(temperature), 0.5),
-        label="ODIN: 1 - mean largest probability after a step towards confidence",
-        monitored=False,
     )
 
     def compute(self, answers: Iterable[Segmentation]) -> float | None:

@@ -12,13 +12,38 @@ from hospital_agent.analysis.imaging.volume import BoolArray, Shape
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import sampled_scores
 from hospital_agent.analysis.uncertainty.answers import refuse_too_few
-from shared.quantities import Quantity, linear_cuts
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 
 Packed = NDArray[np.uint8]  # a mask, eight voxels a byte
 
 
+class PairwiseDice:
+    """1 - mean over pairs of answers of the mean over labels of Dice, from the masks on the source's grid."""
+
+    def compute(self, answers: Iterable[Segmentation]) -> float | None:
+        """In [0, 1]; always defined, supplied masks included.
+
+        Of an answer only its labels stay, a bit a voxel. The labels of the task are those of the probabilities where
+        they are known, else those that any answer shows, and at least one.
+
+        Raises:
+            TooFewCases: fewer than two answers.
+            GeometryMismatch: their masks lie on different grids.
+        """
+        held: list[dict[int, Packed]] = []
+        label_count, shape = 1, None
+        for answer in answers:
+            shape = _same_shape(answer, shape)
+            held.append({label: np.packbits(mask) for label, mask in _masks(answer)})
+            label_count = max(label_count, _labels_of_task(answer), *held[-1])
+        refuse_too_few(len(held))
+        labels = range(1, label_count + 1)
+        dices = [_dice(one.get(label), other.get(label)) for one, other in combinations(held, 2) for label in labels]
+        return 1 - float(np.mean(dices))
+
+
 @sampled_scores.register("pairwise_dice_ensemble")
-class PairwiseDiceEnsemble:
+class PairwiseDiceEnsemble(PairwiseDice):
     """1 - mean over the M (M - 1) / 2 pairs of members of the mean over labels of the Dice of their masks.
 
     It needs no probabilities and no calibration: where the members disagree about the object, at most one is right.
@@ -32,30 +57,11 @@ class PairwiseDiceEnsemble:
 
     source: Literal["ensemble"] = "ensemble"
     passes: int | None = None
-    quantity = Quantity(
-        name="pairwise_dice_ensemble",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=linear_cuts(0.0, 1.0),
-        label="1 - mean Dice of pairs of members",
-        monitored=False,
-    )
-
-    def compute(self, answers: Iterable[Segmentation]) -> float | None:
-        """In [0, 1]; always defined, supplied masks included.
-
-        Raises:
-            TooFewCases: fewer than two members.
-            GeometryMismatch: their masks lie on different grids.
-        """
-        return disagreement(answers)
+    quantity = uncertainty_quantity("pairwise_dice_ensemble", "1 - mean Dice of pairs of members")
 
 
 @sampled_scores.register("pairwise_dice_dropout")
-class PairwiseDiceDropout:
+class PairwiseDiceDropout(PairwiseDice):
     """The same over ten passes of one network with dropout on.
 
     Source:
@@ -64,48 +70,7 @@ class PairwiseDiceDropout:
 
     source: Literal["dropout"] = "dropout"
     passes: int | None = 10
-    quantity = Quantity(
-        name="pairwise_dice_dropout",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=linear_cuts(0.0, 1.0),
-        label="1 - mean Dice of pairs of passes with dropout",
-        monitored=False,
-    )
-
-    def compute(self, answers: Iterable[Segmentation]) -> float | None:
-        """In [0, 1]; always defined, supplied masks included.
-
-        Raises:
-            TooFewCases: fewer than two passes.
-            GeometryMismatch: their masks lie on different grids.
-        """
-        return disagreement(answers)
-
-
-def disagreement(answers: Iterable[Segmentation]) -> float:
-    """1 - mean over pairs of the mean over labels of Dice, from the masks on the source's grid; in [0, 1].
-
-    Of an answer only its labels stay, a bit a voxel. The labels of the task are those of the probabilities where they
-    are known, else those that any answer shows, and at least one.
-
-    Raises:
-        TooFewCases: fewer than two answers.
-        GeometryMismatch: their masks lie on different grids.
-    """
-    held: list[dict[int, Packed]] = []
-    label_count, shape = 1, None
-    for answer in answers:
-        shape = _same_shape(answer, shape)
-        held.append({label: np.packbits(mask) for label, mask in _masks(answer)})
-        label_count = max(label_count, _labels_of_task(answer), *held[-1])
-    refuse_too_few(len(held))
-    labels = range(1, label_count + 1)
-    dices = [_dice(one.get(label), other.get(label)) for one, other in combinations(held, 2) for label in labels]
-    return 1 - float(np.mean(dices))
+    quantity = uncertainty_quantity("pairwise_dice_dropout", "1 - mean Dice of pairs of passes with dropout")
 
 
 def _masks(answer: Segmentation) -> Iterator[tuple[int, BoolArray]]:

@@ -5,8 +5,8 @@ import numpy as np
 from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import uncertainty_scores
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import doubt_of
-from shared.quantities import Quantity, linear_cuts
 
 
 @uncertainty_scores.register("soft_dice_confidence")
@@ -21,16 +21,7 @@ class SoftDiceConfidence:
         Borges et al., "Soft Dice Confidence", arXiv 2402.10665; differs: stored as 1 - it, None for an empty mask.
     """
 
-    quantity = Quantity(
-        name="soft_dice_confidence",
-        unit="fraction",
-        direction="higher_is_worse",
-        low=0.0,
-        high=1.0,
-        version=1,
-        cuts=linear_cuts(0.0, 1.0),
-        label="1 - soft Dice confidence",
-    )
+    quantity = uncertainty_quantity("soft_dice_confidence", "1 - soft Dice confidence", monitored=True)
 
     def compute(self, segmentation: Segmentation) -> float | None:
         """In [0, 1]; None without probabilities or foreground."""

@@ -5,8 +5,9 @@ from typing import ClassVar, Literal
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.uncertainty import uncertainty_scores
 from hospital_agent.analysis.uncertainty.maps import least_at
+from hospital_agent.analysis.uncertainty.quantities import uncertainty_quantity
 from hospital_agent.analysis.uncertainty.voxels import VoxelDoubt, doubt_of, mean_over
-from shared.quantities import Quantity, linear_cuts
+from shared.quantities import Quantity
 
 Region = Literal["", "_foreground", "_away_from_boundary"]  # as names end: the whole image, or a part of it
 REGIONS = {
@@ -44,16 +45,11 @@ class TemperatureSoftmax:
     def __init_subclass__(cls, *, temperature: int, region: Region = "") -> None:
         low = least_at(temperature)
         cls.temperature, cls.region = temperature, region
-        cls.quantity = Quantity(
-            name=f"temperature_softmax_{temperature}{region}",
-            unit="fraction",
-            direction="higher_is_worse",
+        cls.quantity = uncertainty_quantity(
+            f"temperature_softmax_{temperature}{region}",
+            f"1 - mean largest probability at temperature {temperature}, {REGIONS[region]}",
             low=low,
             high=0.5,
-            version=1,
-            cuts=linear_cuts(low, 0.5),
-            label=f"1 - mean largest probability at temperature {temperature}, {REGIONS[region]}",
-            monitored=False,
         )
 
     def compute(self, segmentation: Segmentation) -> float | None:
