@@ -6,7 +6,8 @@
     │   ├── the folder:   EmptyFolder · NoDicomFiles · UnsupportedFile · MixedSeries · SeriesAlreadyScored
     │   ├── the file:     TruncatedDicom · NoPixelData · UndecodablePixels · ColourImage · MultiFrameImage
     │   │                 · UnreadableNifti
-    │   ├── the kind:     NotACTSeries · LocalizerSeries · SecondaryCapture · ReformattedSeries
+    │   ├── the kind:     NotACTSeries · NotAnMRSeries · LocalizerSeries · SecondaryCapture
+    │   │                 · ReformattedSeries
     │   ├── the geometry: NoGeometry · SingleSlice · DuplicateSlicePosition · MissingSlices · NonUniformSpacing
     │   │                 · GantryTilt · ObliqueVolume · NotAxial · NotThreeDimensional
     │   ├── the values:   NonHounsfieldValues · NotFiniteValues
@@ -105,6 +106,12 @@ class NotACTSeries(InputRefused):
     """Another modality than CT."""
 
     reason = "not_ct"
+
+
+class NotAnMRSeries(InputRefused):
+    """Another modality than MR, where a model for MR looks."""
+
+    reason = "not_mr"
 
 
 class LocalizerSeries(InputRefused):

@@ -15,6 +15,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    MRImageStorage,
     generate_uid,
 )
 
@@ -34,6 +35,15 @@ def chest_values(shape: tuple[int, int, int] = (12, 24, 20), seed: int = 0) -> N
     return values
 
 
+def brain_values(shape: tuple[int, int, int] = (12, 24, 20), seed: int = 0) -> NDArray[np.int16]:
+    """(Z, Y, X) brightness of an MR: almost nothing around, tissue inside, and no unit."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 12, size=shape).astype(np.int16)
+    inside = tuple(slice(length // 5, length - length // 5) for length in shape)
+    values[inside] = rng.integers(250, 350, size=values[inside].shape)
+    return values
+
+
 def write_series(  # one argument for each thing that a test may want to be otherwise
     folder: Path,
     values: NDArray[Any] | None = None,
@@ -47,8 +57,9 @@ def write_series(  # one argument for each thing that a test may want to be othe
     reverse_names: bool = False,
     skip: Sequence[int] = (),
     edit: Edit | None = None,
+    modality: str = "CT",
 ) -> Path:
-    """Write (Z, Y, X) HU as one DICOM file a slice.
+    """Write (Z, Y, X) HU, or whole brightness from 0 on of an MR, as one DICOM file a slice.
 
     Args:
         spacing_mm: (Z, Y, X).
@@ -64,7 +75,7 @@ def write_series(  # one argument for each thing that a test may want to be othe
     count = len(values)
     for index in sorted(set(range(count)) - set(skip)):
         number = count - index if reverse_names else index + 1
-        dataset = _dataset(values[index], series, patient)
+        dataset = _dataset(values[index], series, patient, modality)
         dataset.InstanceNumber = number
         dataset.PixelSpacing = [spacing_mm[1], spacing_mm[2]]
         dataset.SliceThickness = spacing_mm[0]
@@ -76,21 +87,24 @@ def write_series(  # one argument for each thing that a test may want to be othe
     return folder
 
 
-def _dataset(plane: NDArray[Any], series: str, patient: str) -> FileDataset:
+def _dataset(plane: NDArray[Any], series: str, patient: str, modality: str) -> FileDataset:
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
+    meta.MediaStorageSOPClassUID = MRImageStorage if modality == "MR" else CTImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
-    dataset.SeriesInstanceUID, dataset.Modality = series, "CT"
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    dataset.SeriesInstanceUID, dataset.Modality = series, modality
     dataset.PatientID, dataset.PatientName = patient, SECRET_NAME
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.Rows, dataset.Columns = plane.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
-    dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
-    dataset.PixelData = (plane.astype(np.int32) + 1024).clip(0).astype("<u2").tobytes()
+    stored = plane.astype(np.int32)
+    if modality == "CT":
+        dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
+        stored += 1024
+    dataset.PixelData = stored.clip(0).astype("<u2").tobytes()
     return dataset
 
 

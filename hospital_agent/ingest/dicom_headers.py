@@ -22,8 +22,10 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     EnhancedCTImageStorage,
     MediaStorageDirectoryStorage,
+    MRImageStorage,
 )
 
+from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.errors import (
     EmptyFolder,
     InputRefused,
@@ -32,6 +34,7 @@ from hospital_agent.errors import (
     NoDicomFiles,
     NoPixelData,
     NotACTSeries,
+    NotAnMRSeries,
     ReformattedSeries,
     SecondaryCapture,
     TruncatedDicom,
@@ -44,7 +47,9 @@ HEADER_TAGS = (
     "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope", "RescaleIntercept", "RescaleType",
 )  # fmt: skip
 
-Kind = Literal["ct", "localizer", "secondary_capture", "reformatted", "multi_frame", "not_ct", "not_an_image"]
+Kind = Literal["slice", "localizer", "secondary_capture", "reformatted", "multi_frame", "not_an_image"]
+OF_A_MODALITY = ("slice", "reformatted")  # what the others are is worth saying whatever made them
+SLICE_STORAGE = (CTImageStorage, MRImageStorage)
 
 LOCALIZER_WORDS = frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM", "REF_SURVIEW", "SURVIEW"})
 REFORMAT_WORDS = frozenset(
@@ -67,6 +72,7 @@ class SliceHeader:
     sop_uid: str = field(repr=False)
     patient_id: str | None = field(repr=False)
     kind: Kind
+    modality: str
     shape: tuple[int, int]
     pixel_spacing_mm: tuple[float, float] | None
     thickness_mm: float | None
@@ -119,18 +125,20 @@ def read_header(path: Path) -> SliceHeader | None:
         raise truncated() from None  # the cause may quote a patient's value, so it is not chained
 
 
-def refuse_other_kinds(headers: Iterable[SliceHeader]) -> None:
-    """Refuse, by its name, a folder in which no file is a CT slice.
+def refuse_other_kinds(headers: Iterable[SliceHeader], modality: Modality) -> None:
+    """Refuse, by its name, a folder in which no file is a slice of a modality.
 
     Raises:
-        LocalizerSeries, SecondaryCapture, ReformattedSeries, MultiFrameImage, NotACTSeries
+        LocalizerSeries, SecondaryCapture, ReformattedSeries, MultiFrameImage
+        NotACTSeries, NotAnMRSeries: it is of another modality.
     """
-    kinds = {header.kind for header in headers}
-    if "ct" in kinds:
+    kinds = {h.kind for h in headers if h.modality == modality or h.kind not in OF_A_MODALITY}
+    if "slice" in kinds:
         return
     for kind, (error, sentence) in _REFUSED_KINDS.items():
         if kind in kinds:
             raise error(sentence)
+    raise NotAnMRSeries("These images are not MR.") if modality == "MR" else NotACTSeries("These images are not CT.")
 
 
 def truncated() -> TruncatedDicom:
@@ -188,7 +196,7 @@ def _header(path: Path, dataset: FileDataset) -> SliceHeader | None:
     if not series or not instance:
         raise truncated()
     kind = _kind(sop_class, dataset)
-    if kind == "not_an_image" and sop_class == CTImageStorage and ends_early(path):
+    if kind == "not_an_image" and sop_class in SLICE_STORAGE and ends_early(path):
         raise truncated()
     return SliceHeader(
         path=path,
@@ -196,6 +204,7 @@ def _header(path: Path, dataset: FileDataset) -> SliceHeader | None:
         sop_uid=str(instance),
         patient_id=str(dataset.get("PatientID") or "").strip() or None,
         kind=kind,
+        modality=str(dataset.get("Modality") or ""),
         shape=(int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)),
         pixel_spacing_mm=cast("tuple[float, float] | None", _numbers(dataset, "PixelSpacing", 2)),
         thickness_mm=_number(dataset, "SliceThickness"),
@@ -217,9 +226,7 @@ def _kind(sop_class: str, dataset: FileDataset) -> Kind:
         return "secondary_capture"
     if sop_class == EnhancedCTImageStorage or int(dataset.get("NumberOfFrames") or 1) > 1:
         return "multi_frame"
-    if dataset.get("Modality") != "CT":
-        return "not_ct"
-    return "reformatted" if words & REFORMAT_WORDS else "ct"
+    return "reformatted" if words & REFORMAT_WORDS else "slice"
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -243,5 +250,4 @@ _REFUSED_KINDS: Mapping[Kind, tuple[type[InputRefused], str]] = {
     "reformatted": (ReformattedSeries, "These slices were computed from other slices; only original slices are read."),
     "secondary_capture": (SecondaryCapture, "These are pictures made from a scan (secondary capture), not its slices."),
     "multi_frame": (MultiFrameImage, "Multi-frame objects are not read; export the series with one file a slice."),
-    "not_ct": (NotACTSeries, "These images are not CT."),
 }

@@ -1,4 +1,4 @@
-"""From the headers and pixels of one CT series to an array in HU with its grid, or a refusal by name.
+"""From the headers and pixels of one series to an array (HU for CT) with its grid, or a refusal by name.
 
 The order of the slices is computed from where they lie (the projection of ImagePositionPatient on the slice normal);
 file names and InstanceNumber are never trusted. A gantry tilt is seen in the positions, not in GantryDetectorTilt,
@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from hospital_agent.analysis.imaging.volume import FloatArray, Modality
 from hospital_agent.errors import (
     ColourImage,
     DuplicateSlicePosition,
@@ -43,19 +44,20 @@ GAP_FRACTION = 0.9
 HOUNSFIELD_TYPES = frozenset({"", "HU", "US"})
 
 
-def arrange(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], Grid, tuple[str, ...]]:
+def arrange(headers: Sequence[SliceHeader], modality: Modality) -> tuple[list[SliceHeader], Grid, tuple[str, ...]]:
     """Sort the slices of one series along their normal and find the grid they lie on.
 
     Returns:
         the slices in order, the grid with axes (column, row, slice), and warnings for a person.
 
     Raises:
-        LocalizerSeries, SecondaryCapture, ReformattedSeries, MultiFrameImage, NotACTSeries: nothing is a CT slice.
+        LocalizerSeries, SecondaryCapture, ReformattedSeries, MultiFrameImage, NotACTSeries, NotAnMRSeries: nothing is a
+            slice of this modality.
         MixedSeries: several series, orientations, matrix sizes, pixel sizes or in-plane positions.
         NoGeometry, SingleSlice, DuplicateSlicePosition, GantryTilt, ObliqueVolume, NotAxial, MissingSlices,
         NonUniformSpacing: what they say.
     """
-    refuse_other_kinds(headers)
+    refuse_other_kinds(headers, modality)
     unique = list({header.sop_uid: header for header in headers}.values())
     _check_one_series(unique)
     if len(unique) < 2:
@@ -70,7 +72,7 @@ def arrange(headers: Sequence[SliceHeader]) -> tuple[list[SliceHeader], Grid, tu
     return slices, grid, (*warnings, *_gap_warning(slices, spacing), *_repeat_warning(repeated))
 
 
-def read_pixels(slices: Sequence[SliceHeader]) -> NDArray[Any]:
+def read_hounsfield(slices: Sequence[SliceHeader]) -> NDArray[Any]:
     """The stack as (slice, row, column) in HU, not yet checked for plausibility: whole numbers stay whole.
 
     Raises:
@@ -91,11 +93,37 @@ def read_pixels(slices: Sequence[SliceHeader]) -> NDArray[Any]:
     return stack
 
 
+def read_brightness(slices: Sequence[SliceHeader]) -> FloatArray:
+    """The stack of an MR as (slice, row, column) float32, in whatever unit its scanner has; padding is its darkest.
+
+    Most MR has no rescale slope; where a scanner tells one, slices that differ in it are brought to one scale.
+
+    Raises:
+        MixedSeries: some of the slices tell their slope, and others do not.
+        NoPixelData, TruncatedDicom, UndecodablePixels, ColourImage: what they say.
+    """
+    if len({header.slope is None for header in slices}) > 1:
+        raise MixedSeries("Some slices of the series say how their stored values are scaled, and others do not.")
+    stack = np.empty((len(slices), *slices[0].shape), dtype=np.float32)
+    padded = False
+    for index, header in enumerate(slices):
+        stored, padding = _read_slice(header)
+        stack[index] = stored
+        stack[index] *= header.slope or 1.0  # a slope of 0 would make every image black, and nobody means that
+        stack[index] += header.intercept or 0.0
+        if padding is not None:
+            stack[index][stored == padding] = np.nan
+            padded = True
+    if padded:
+        np.nan_to_num(stack, copy=False, nan=float(np.fmin.reduce(stack, axis=None)))
+    return stack
+
+
 def _check_one_series(headers: Sequence[SliceHeader]) -> None:
     if len({header.series_uid for header in headers}) > 1:
         raise MixedSeries("The folder holds more than one series; give one series a folder.")
-    if len({header.kind for header in headers}) > 1:
-        raise MixedSeries("The folder mixes CT slices with other images, such as a localizer.")
+    if len({(header.kind, header.modality) for header in headers}) > 1:
+        raise MixedSeries("The folder mixes the slices of a scan with other images, such as a localizer.")
     if len({header.shape for header in headers}) > 1:
         raise MixedSeries("The slices of the series differ in their numbers of rows and columns.")
     if any(h.orientation is None or h.position_mm is None or h.pixel_spacing_mm is None for h in headers):
@@ -184,7 +212,7 @@ def _read_slice(header: SliceHeader) -> tuple[NDArray[Any], int | None]:
             if "PixelData" not in dataset:
                 raise truncated() if ends_early(header.path) else NoPixelData("A slice of the series has no image.")
             if int(dataset.get("SamplesPerPixel") or 1) != 1:
-                raise ColourImage("The slices are colour pictures, not CT values.")
+                raise ColourImage("The slices are colour pictures, not the values of a scan.")
             _check_complete(dataset)
             stored = dataset.pixel_array
     except (InputRefused, MemoryError):

@@ -1,6 +1,6 @@
-"""One input, a folder of DICOM files or a NIfTI file, to a `Volume` in LPS and HU; or a refusal by name.
+"""One input, a folder of DICOM files or a NIfTI file, to a `Volume` in LPS (CT in HU); or a refusal by name.
 
-`open_series` looks at headers only and says whose series it is; `read_series` reads the voxels.
+`identify` says whose series it is; `read_series` reads the voxels.
 """
 
 import hashlib
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Volume
+from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Modality, Volume
 from hospital_agent.errors import EmptyFolder, InputRefused, UnsupportedFile
 from hospital_agent.ingest import nifti
 from hospital_agent.ingest.dicom_headers import read_headers
-from hospital_agent.ingest.dicom_series import arrange, read_pixels
+from hospital_agent.ingest.dicom_series import arrange, read_brightness, read_hounsfield
 from hospital_agent.ingest.geometry import Grid, to_volume_axes
-from hospital_agent.ingest.values import as_hounsfield
+from hospital_agent.ingest.values import as_brightness, as_hounsfield
 
 PATIENT_SEPARATOR = "__"
 DIGEST_CHUNK = 1 << 20
@@ -70,20 +70,23 @@ class Series:
         nifti.write_map(path, values, self.source_grid)
 
 
-def read_series(source: Path | Sequence[Path]) -> Series:
+def read_series(source: Path | Sequence[Path], modality: Modality = "CT") -> Series:
     """Read an input.
 
     Args:
         source: a folder of DICOM files, one NIfTI file, one DICOM file, or the files of one series.
+        modality: what it must be. DICOM says what it is, and another one is refused; NIfTI does not, and is believed
+            as far as its numbers can be HU where CT is wanted.
 
     Raises:
         InputRefused: one of its children, by name.
     """
     if isinstance(source, Path) and source.is_file() and nifti.is_nifti(source):
         array, grid, warnings = nifti.read_nifti(source)
-        return _series(array, grid, warnings)
-    slices, grid, warnings = arrange(read_headers(_dicom_files(source)))
-    return _series(read_pixels(slices).transpose(2, 1, 0), grid, warnings)
+        return _series(array, grid, warnings, modality)
+    slices, grid, warnings = arrange(read_headers(_dicom_files(source)), modality)
+    stack = read_brightness(slices) if modality == "MR" else read_hounsfield(slices)
+    return _series(stack.transpose(2, 1, 0), grid, warnings, modality)
 
 
 def identify(source: Path | Sequence[Path]) -> Identity:
@@ -110,11 +113,12 @@ def identify(source: Path | Sequence[Path]) -> Identity:
     )
 
 
-def _series(array: NDArray[Any], grid: Grid, warnings: tuple[str, ...]) -> Series:
+def _series(array: NDArray[Any], grid: Grid, warnings: tuple[str, ...], modality: Modality) -> Series:
     lps_grid = grid.in_lps()
     x, y, z = lps_grid.spacing_mm
-    values = as_hounsfield(np.ascontiguousarray(to_volume_axes(array, grid)))
-    volume = Volume(values, spacing_mm=(z, y, x), origin_mm=lps_grid.origin_lps_mm)
+    turned = np.ascontiguousarray(to_volume_axes(array, grid))
+    values = as_brightness(turned) if modality == "MR" else as_hounsfield(turned)
+    volume = Volume(values, (z, y, x), lps_grid.origin_lps_mm, modality)
     return Series(volume, grid, lps_grid, warnings)
 
 

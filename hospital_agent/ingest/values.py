@@ -1,10 +1,11 @@
-"""Whether numbers can be Hounsfield units, and the form in which volumes carry them."""
+"""Whether numbers can be Hounsfield units, and the form in which volumes carry those of CT and of MR."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hospital_agent.analysis.imaging.volume import FloatArray
 from hospital_agent.errors import NonHounsfieldValues, NotFiniteValues
 
 AIR_HU = -1024
@@ -25,13 +26,22 @@ def as_hounsfield(values: NDArray[Any]) -> NDArray[np.int16] | NDArray[np.float3
         NotFiniteValues: NaN or infinite values.
         NonHounsfieldValues: no air, no tissue, or values beyond 32767.
     """
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise NotFiniteValues("The image holds values that are not numbers (NaN or infinite).")
+    _check_finite(values)
     check_hounsfield(values)
     whole = values.dtype.kind in "iu"
     clipped = np.clip(values, AIR_HU, HIGHEST_HU)
     kept: NDArray[np.int16] | NDArray[np.float32] = clipped.astype(np.int16 if whole else np.float32, copy=False)
     return kept
+
+
+def as_brightness(values: NDArray[Any]) -> FloatArray:
+    """Values of MR as float32 and as they are: they have no unit, so nothing about them can be implausible.
+
+    Raises:
+        NotFiniteValues: NaN or infinite values.
+    """
+    _check_finite(values)
+    return values.astype(np.float32, copy=False)
 
 
 def check_hounsfield(values: NDArray[Any]) -> None:
@@ -47,3 +57,8 @@ def check_hounsfield(values: NDArray[Any]) -> None:
     tissue = (sample > TISSUE_HU[0]) & (sample < TISSUE_HU[1])
     if float(tissue.mean()) < LEAST_TISSUE_FRACTION:
         raise NonHounsfieldValues("The image holds almost no value of soft tissue (-200 to 300 HU): it shows no body.")
+
+
+def _check_finite(values: NDArray[Any]) -> None:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise NotFiniteValues("The image holds values that are not numbers (NaN or infinite).")
