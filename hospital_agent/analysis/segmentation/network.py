@@ -63,6 +63,9 @@ class WorkingGrid:
 def choose_device(wish: str) -> torch.device:
     """ "auto" is CUDA when there is one; "cuda" without one is an error.
 
+    CUDA computes in full float32 from then on: a reference is fitted on one machine and compared with on another, and
+    the shortened float32 of convolutions (TF32, torch's default) would move scores by a thousandth.
+
     Raises:
         ValueError: another word, or CUDA is asked for and there is none.
     """
@@ -70,7 +73,10 @@ def choose_device(wish: str) -> torch.device:
         raise ValueError(f"A device is auto, cpu or cuda, not '{wish}'.")
     if wish == "cuda" and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device on this machine; use --device auto or cpu.")
-    return torch.device("cuda" if wish != "cpu" and torch.cuda.is_available() else "cpu")
+    if wish == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device("cuda")
 
 
 class NetworkSegmenter:

@@ -46,14 +46,3 @@ def test_a_device_that_is_not_there_is_said_in_words():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="no CUDA device"):
             choose_device("cuda")
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_cpu_and_gpu_agree():
-    volume = Volume(np.random.default_rng(0).normal(-500, 300, (10, 20, 20)).astype(np.float32), (4.0, 4.0, 4.0))
-    on_cpu = segmenter().segment(volume)
-    on_gpu = BundledSegmenter(segmenter().network, GRID, version="1", model_hash="0" * 64, device="cuda").segment(
-        volume
-    )
-    np.testing.assert_allclose(on_cpu.probability, on_gpu.probability, atol=2e-3)
