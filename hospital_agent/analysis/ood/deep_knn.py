@@ -7,11 +7,12 @@ from typing import Self
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from hospital_agent.analysis.errors import FeatureShapeError, ModelMismatch, NotApplicable, TooFewCases
+from hospital_agent.analysis.errors import FeatureShapeError, NotApplicable, TooFewCases
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.knn import unit_rows
 from hospital_agent.analysis.ood.moments import Float64Array
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
+from hospital_agent.analysis.ood.reference import named_if_damaged
 from hospital_agent.analysis.ood.tables import Entry, check_layers, entries_of, layer_widths, table_of
 from hospital_agent.analysis.segmentation.base import Segmentation
 
@@ -106,14 +107,12 @@ class DeepNearestNeighbours:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged("deep_knn"):
             training, calibration = (np.asarray(state[key], dtype=np.float64) for key in ("training", "calibration"))
             entries_of(training)
-        except (KeyError, FeatureShapeError) as problem:
-            raise ModelMismatch("The fitted state of the OOD score 'deep_knn' is damaged.") from problem
-        if calibration.ndim != 1 or calibration.size == 0 or len(training) == 0:
-            raise ModelMismatch("The fitted state of the OOD score 'deep_knn' is damaged.")
-        return cls(training, calibration)
+            if calibration.ndim != 1 or calibration.size == 0 or len(training) == 0:
+                raise ValueError("Nobody was left out to calibrate on, or nobody to compare with.")
+            return cls(training, calibration)
 
 
 def _classes_in_every_layer(segmentation: Segmentation) -> list[int]:

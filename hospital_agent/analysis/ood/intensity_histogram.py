@@ -6,13 +6,12 @@ from typing import Self
 
 import numpy as np
 
-from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.gaussian import CompactGaussian, check_spread
 from hospital_agent.analysis.ood.moments import GaussianMoments
 from hospital_agent.analysis.ood.patient_check import choose_weight
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import GaussianReference, rows_and_patients
+from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged, rows_and_patients
 from hospital_agent.analysis.segmentation.base import Segmentation
 
 KEPT_VARIANCE = 0.9999
@@ -84,7 +83,5 @@ class IntensityHistogram:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged("intensity_histogram"):
             return cls(GaussianReference.from_state(state))
-        except (KeyError, ValueError, IndexError) as problem:
-            raise ModelMismatch("The fitted state of the OOD score 'intensity_histogram' is damaged.") from problem

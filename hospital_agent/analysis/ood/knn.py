@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.moments import Float64Array, feature_rows
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import rows_and_patients
+from hospital_agent.analysis.ood.reference import named_if_damaged, rows_and_patients
 from hospital_agent.analysis.segmentation.base import BOTTLENECK, Segmentation
 
 NEIGHBOURS = 5
@@ -99,10 +98,8 @@ class NearestNeighbours:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged("knn"):
             rows, patients = (np.asarray(state[name], dtype=np.float64) for name in ("rows", "patients"))
-        except KeyError as problem:
-            raise ModelMismatch("The fitted state of the OOD score 'knn' is damaged.") from problem
-        if rows.ndim != 2 or rows.shape[0] == 0 or patients.shape != rows.shape[:1]:
-            raise ModelMismatch("The fitted state of the OOD score 'knn' is damaged.")
-        return cls(rows, patients)
+            if rows.ndim != 2 or rows.shape[0] == 0 or patients.shape != rows.shape[:1]:
+                raise ValueError("Not one patient a row.")
+            return cls(rows, patients)

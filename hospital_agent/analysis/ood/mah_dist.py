@@ -7,11 +7,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hospital_agent.analysis.errors import FeatureShapeError, ModelMismatch, NotApplicable
+from hospital_agent.analysis.errors import NotApplicable
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.moments import Float64Array, feature_rows
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import GaussianReference, rows_and_patients
+from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged, rows_and_patients
 from hospital_agent.analysis.segmentation.base import LAST, Segmentation
 
 FEWEST_CLASSES = 2
@@ -109,9 +109,7 @@ class ClassMahalanobis:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged("mah_dist"):
             classes, means = (np.asarray(state[name], dtype=np.float64) for name in ("classes", "class_means"))
             feature_rows(means)
             return cls(classes, means, GaussianReference.from_state(state))
-        except (KeyError, ValueError, IndexError, FeatureShapeError) as problem:
-            raise ModelMismatch("The fitted state of the OOD score 'mah_dist' is damaged.") from problem

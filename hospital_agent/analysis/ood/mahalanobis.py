@@ -7,12 +7,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hospital_agent.analysis.errors import GeometryMismatch, ModelMismatch
+from hospital_agent.analysis.errors import GeometryMismatch
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.gaussian import Gaussian
 from hospital_agent.analysis.ood.patient_check import WeightChoice
-from hospital_agent.analysis.ood.reference import GaussianReference, rows_and_patients
+from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged, rows_and_patients
 from hospital_agent.analysis.ood.tiles import tile_map, tile_shares, weighted_mean
 from hospital_agent.analysis.segmentation.base import Segmentation
 from shared.quantities import Quantity, geometric_cuts
@@ -130,10 +130,8 @@ class Mahalanobis:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged("mahalanobis"):
             made = GaussianReference.from_state(state)
-        except (KeyError, ValueError, IndexError) as problem:
-            raise ModelMismatch("The fitted state of the OOD score 'mahalanobis' is damaged.") from problem
         return cls(made.gaussian, made.row_count, made.patient_count, made.weight)
 
 

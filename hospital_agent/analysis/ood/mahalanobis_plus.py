@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.errors import FeatureShapeError, ModelMismatch, TooFewCases
+from hospital_agent.analysis.errors import FeatureShapeError, TooFewCases
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.knn import unit_rows
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import GaussianReference
+from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged
 from hospital_agent.analysis.ood.tables import Entry, check_layers, entries_of, layer_widths, table_of
 from hospital_agent.analysis.segmentation.base import Segmentation
 
@@ -92,14 +92,12 @@ class MahalanobisPlus:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged("mahalanobis_plus"):
             layers: dict[int, dict[str, NDArray[Any]]] = {}
             for key, array in state.items():
                 number, _, rest = key.partition(".")
                 layers.setdefault(int(number), {})[rest] = array
             references = {layer: GaussianReference.from_state(layers[layer]) for layer in sorted(layers)}
-        except (KeyError, ValueError, IndexError) as problem:
-            raise ModelMismatch("The fitted state of the OOD score 'mahalanobis_plus' is damaged.") from problem
-        if not references:
-            raise ModelMismatch("The fitted state of the OOD score 'mahalanobis_plus' is damaged.")
-        return cls(references)
+            if not references:
+                raise ValueError("No layer is left.")
+            return cls(references)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import GaussianReference, rows_and_patients
+from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged, rows_and_patients
 from hospital_agent.analysis.segmentation.base import BOTTLENECK, Segmentation
 
 
@@ -67,7 +66,5 @@ class PooledMahalanobis:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged("pooled_mahalanobis"):
             return cls(GaussianReference.from_state(state))
-        except (KeyError, ValueError, IndexError) as problem:
-            raise ModelMismatch("The fitted state of the OOD score 'pooled_mahalanobis' is damaged.") from problem

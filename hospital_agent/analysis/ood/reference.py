@@ -1,13 +1,14 @@
 """A Gaussian over the rows of training patients, with what it stands on: what the Mahalanobis scores share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hospital_agent.analysis.errors import FeatureShapeError, TooFewCases
+from hospital_agent.analysis.errors import FeatureShapeError, ModelMismatch, TooFewCases
 from hospital_agent.analysis.ood import Observation, State
 from hospital_agent.analysis.ood.gaussian import Gaussian, fit_gaussian, gaussian_from_state
 from hospital_agent.analysis.ood.moments import Float64Array, GaussianMoments, feature_rows
@@ -65,12 +66,25 @@ class GaussianReference:
         """The reference again, from `state()`.
 
         Raises:
-            KeyError, ValueError, IndexError: an array is missing or of another shape; the score names itself.
+            KeyError, ValueError, IndexError, TypeError: an array is missing or of another shape (`named_if_damaged`).
         """
         rows, patients = (int(count) for count in state["counts"])
         weight, oas, best, gain, error = (float(number) for number in state["weight"])
         choice = WeightChoice(weight, oas, None if best < 0 else best, gain, error)
         return cls(gaussian_from_state(state), rows, patients, choice)
+
+
+@contextmanager
+def named_if_damaged(score: str) -> Iterator[None]:
+    """Reading a score back from its state: what breaks on the way is told as damage to that score.
+
+    Raises:
+        ModelMismatch: an array was missing or of another shape.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, IndexError, TypeError) as problem:
+        raise ModelMismatch(f"The fitted state of the OOD score '{score}' is damaged.") from problem
 
 
 def rows_and_patients(observations: Sequence[Observation], patients: Sequence[str]) -> tuple[Float64Array, list[str]]:

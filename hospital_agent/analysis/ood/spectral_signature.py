@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from hospital_agent.analysis.errors import FeatureShapeError, ModelMismatch, TooFewCases
+from hospital_agent.analysis.errors import FeatureShapeError, TooFewCases
 from hospital_agent.analysis.ood import Observation, State, ood_scores
 from hospital_agent.analysis.ood.moments import Float64Array, feature_rows
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
+from hospital_agent.analysis.ood.reference import named_if_damaged
 from hospital_agent.analysis.ood.spectrum import invariant_signature, paper_signature, singular_values_of_gram
 from hospital_agent.analysis.segmentation.base import LAST, Segmentation
 
@@ -108,13 +109,11 @@ class SpectralSignature:
         Raises:
             ModelMismatch: the state lacks an array or holds one of another shape.
         """
-        try:
+        with named_if_damaged(cls.quantity.name):
             signatures, (threshold,) = np.asarray(state["signatures"], dtype=np.float64), state["threshold"]
-        except (KeyError, ValueError, TypeError) as problem:
-            raise ModelMismatch(f"The fitted state of the OOD score '{cls.quantity.name}' is damaged.") from problem
-        if signatures.ndim != 2 or signatures.size == 0:
-            raise ModelMismatch(f"The fitted state of the OOD score '{cls.quantity.name}' is damaged.")
-        return cls(signatures, float(threshold))
+            if signatures.ndim != 2 or signatures.size == 0:
+                raise ValueError("Not a table of signatures.")
+            return cls(signatures, float(threshold))
 
 
 @ood_scores.register("spectral_signature_paper")
