@@ -12,6 +12,8 @@ MonitoringError
     ├── NoGradient           a gradient was asked of a network that gives none
     ├── MissingLayer         a layer was asked for that the network does not have, or its summary was not kept
     ├── NotApplicable        a method cannot run on this task; the sentence says why
+    │   └── NoAutoencoder    what a model's activation autoencoder shows was asked of a model without one
+    ├── TileMismatch         an autoencoder was made for another tile; the sentence says for which
     ├── RunsCode             loading a model would run code that came with it, and nobody has allowed that
     └── ModelMismatch        a model folder is damaged, or its parts do not belong together
 """
@@ -65,6 +67,14 @@ class MissingLayer(AnalysisError, LookupError):
 
 class NotApplicable(AnalysisError, RuntimeError):
     """A method cannot run on this task or this model; the sentence says why."""
+
+
+class NoAutoencoder(NotApplicable, TooFewCases):
+    """A score looks at what an activation autoencoder changes, and no case was segmented with one."""
+
+
+class TileMismatch(AnalysisError, ValueError):
+    """An activation autoencoder was made for tiles or a bottleneck of another size; the sentence says for which."""
 
 
 class RunsCode(AnalysisError):

@@ -52,6 +52,23 @@ class LayerSummary:
     class_counts: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class Distortion:
+    """How a network's answer changes when an autoencoder reconstructs its bottleneck; see `distortion`.
+
+    Args:
+        by_class: (C,) float64, mean over real voxels of the squared difference of each class's softmax, in [0, 1].
+        by_class_foreground: the same inside the dilated predicted foreground; None where nothing is predicted.
+        latents: (P, L), the autoencoder's latent vector of each tile, in the order of the tiles.
+        squares: (C, Z, Y, X) float32, the squared differences on the working grid, for display; None once dropped.
+    """
+
+    by_class: NDArray[np.float64]
+    by_class_foreground: NDArray[np.float64] | None
+    latents: FloatArray
+    squares: FloatArray | None = None
+
+
 BOTTLENECK, LAST = "bottleneck", "last"  # the layers that every network of ours names: deepest, and before the output
 
 
@@ -74,6 +91,7 @@ class Segmentation:
             with one label.
         layers: name -> summary of that layer, from the input towards the output; `bottleneck` and `last` by name.
         intensities: (500,) share of the working image's voxels in equal bins between its 0.5 and 99.5 percentile.
+        distortion: what an autoencoder at the bottleneck changes, or None without one.
     """
 
     mask: BoolArray
@@ -90,6 +108,7 @@ class Segmentation:
     labels: NDArray[np.uint8] | None = None
     layers: Mapping[str, LayerSummary] = field(default_factory=dict)
     intensities: NDArray[np.float64] | None = None
+    distortion: Distortion | None = None
 
     def __post_init__(self) -> None:
         if self.mask.dtype != np.bool_ or self.mask.ndim != 3:
