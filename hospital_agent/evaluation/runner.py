@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from hospital_agent.analysis.segmentation.network import choose_device
 from hospital_agent.evaluation.cache import RowCache, fingerprint_of
-from hospital_agent.evaluation.learners import learners_for
+from hospital_agent.evaluation.calibrated import with_calibration
+from hospital_agent.evaluation.learners import FUSED, learners_for
 from hospital_agent.evaluation.measured import lacking, measurements, merged
 from hospital_agent.evaluation.methods import methods_of
 from hospital_agent.evaluation.report import write_report
@@ -50,7 +52,7 @@ def evaluate(plan: Plan) -> Path:
     learners = learners_for(len(plan.task.label_names))
     rows: list[Scored] = []
     for seed in plan.seeds:
-        rows += with_learners(rows_of_seed(plan, seed), learners, seed)
+        rows += with_calibration(with_learners(rows_of_seed(plan, seed), learners, seed), FUSED)
     methods = methods_of(rows, learners, plan.task.members, several_passes=plan.task.several_passes)
     told = _told(plan, rows, time.time() - begun)
     (out / "run.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -98,6 +100,7 @@ def _work(task: Task, experiment: Experiment) -> list[tuple[Split, Example, Cond
 
 def _told(plan: Plan, rows: Sequence[Scored], seconds: float) -> dict[str, Any]:
     """What a reader must know of the run; `run.json`."""
+    on_gpu = choose_device(plan.setting.device).type == "cuda"
     return {
         "task": plan.task.name,
         "label_names": list(plan.task.label_names),
@@ -110,6 +113,6 @@ def _told(plan: Plan, rows: Sequence[Scored], seconds: float) -> dict[str, Any]:
         },
         "rows": len(rows),
         "seconds": round(seconds, 1),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})",
+        "device": torch.cuda.get_device_name() if on_gpu else f"CPU ({platform.machine()})",
         "versions": {name: version(name) for name in ("segwatch", "torch", "numpy", "scikit-learn")},
     }

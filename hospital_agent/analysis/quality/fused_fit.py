@@ -117,7 +117,7 @@ def fit_fused(
         interval_level=interval_level,
         interval_scale=scale,
         interval_source=source,
-        told=_flag_quality(probability > threshold, training),
+        told=_flag_quality(said, training, wanted_specificity, seed),
         assessment={
             "patient_count": int(np.unique(training.patients).size),
             "case_count": int(training.dice.size),
@@ -271,9 +271,18 @@ def _interval(training: FusedTraining, expected: Float64Array, level: float) -> 
     return scale, f"{count} patients under images {shifts} (conformal, each patient counted once; cross-fitted)"
 
 
-def _flag_quality(flagged: NDArray[np.bool_], training: FusedTraining) -> FlagQuality | None:
+def _flag_quality(
+    said: Float64Array, training: FusedTraining, wanted_specificity: float, seed: int
+) -> FlagQuality | None:
+    """How well the flag does on patients who did not set its threshold."""
+    fold = _dealt(training.patients, training.failed, PATIENT_FOLDS, seed)
+    flagged = np.zeros(said.size, dtype=bool)
+    for out in (fold == number for number in np.unique(fold)):
+        failure = Platt.fit(said[~out], training.failed[~out])
+        threshold = flag_threshold(failure.probability(said[~out]), training.failed[~out], wanted_specificity)
+        flagged[out] = failure.probability(said[out]) > threshold
     found, spared = sensitivity(flagged, training.failed), specificity(flagged, training.failed)
     if found is None or spared is None:
         return None
-    words = f"{np.unique(training.patients).size} patients, neither whose images nor whose shift families were seen"
+    words = f"{np.unique(training.patients).size} patients, unseen, as were their shift families"
     return FlagQuality(sensitivity=found, specificity=spared, measured_on=words)

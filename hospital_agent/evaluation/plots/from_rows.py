@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hospital_agent.evaluation.calibrated import FAILURE_PROBABILITY, PREDICTED_DICE
 from hospital_agent.evaluation.cases import ALL, VOLUME, Cases, by_seed, is_failed, is_shifted, score_of, unshifted
 from hospital_agent.evaluation.measures import Validation
 from hospital_agent.evaluation.plots import calibration, correlations, histograms, quadrants, risk_coverage
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS, CURVES = 4, 5
-FAILURE_PROBABILITY, PREDICTED_DICE = "_failure_probability", "_predicted_dice"
 CAPTIONS = {
     "dice_against_uncertainty": "Dice against normalised uncertainty. Lower left, shaded: silent failures, bad masks "
     "that the threshold lets through. First seed.",
