@@ -164,7 +164,10 @@ def test_images_carry_the_version_of_the_project() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     for name, folder in OURS.items():
         assert SERVICES[name]["image"] == f"segwatch/{name}:${{SEGWATCH_VERSION:-{version}}}"
-        assert SERVICES[name]["build"] == {"context": ".", "dockerfile": f"{folder}/Dockerfile"}
+        build = dict(SERVICES[name]["build"])
+        arguments = build.pop("args", {})
+        assert build == {"context": ".", "dockerfile": f"{folder}/Dockerfile"}
+        assert arguments == ({"AGENT_EXTRAS": "${SEGWATCH_AGENT_EXTRAS:-}"} if name == "hospital-agent" else {})
 
 
 def test_the_gpu_file_adds_one_device_and_the_cuda_build_to_the_agent_alone() -> None:

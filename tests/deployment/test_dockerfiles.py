@@ -40,9 +40,16 @@ def test_hadolint_finds_nothing(folder: str) -> None:
 @pytest.mark.parametrize("folder", EXTRAS)
 def test_an_image_installs_its_own_extras_by_the_pinned_versions(folder: str) -> None:
     installs = [step for step in _steps(folder) if "pip install" in step]
-    assert [match for step in installs for match in re.findall(r"'\.\[([a-z,]+)\]'", step)] == [EXTRAS[folder]]
+    assert [match for step in installs for match in re.findall(r"['\"]\.\[([a-z,]+)", step)] == [EXTRAS[folder]]
     assert all("-c constraints.txt" in step or "--no-deps" in step for step in installs)
     assert set(EXTRAS[folder].split(",")) <= PYPROJECT["project"]["optional-dependencies"].keys()
+
+
+def test_a_site_can_ask_for_the_extras_of_models_that_others_made() -> None:
+    (install,) = (step for step in _steps("hospital_agent") if "[agent" in step)
+    assert "ARG AGENT_EXTRAS=" in _steps("hospital_agent")
+    assert '".[agent,segmentation${AGENT_EXTRAS:+,$AGENT_EXTRAS}]"' in install
+    assert {"nnunet", "monai"} <= PYPROJECT["project"]["optional-dependencies"].keys()
 
 
 @pytest.mark.parametrize("folder", ["central_server", "dashboard"])
