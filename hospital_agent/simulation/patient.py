@@ -7,6 +7,7 @@ import numpy as np
 from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.analysis.imaging.volume import BoolArray, Volume
 from hospital_agent.analysis.segmentation.base import Segmentation
+from hospital_agent.analysis.segmentation.distortion import cleared_distortion
 from hospital_agent.simulation.hosts import Host
 from hospital_agent.simulation.lesions import TRAINING_FAMILIES, Family, Lesion, draw_lesions, insert_lesions
 from hospital_agent.simulation.scanner import Scanner, acquire, average_slices
@@ -68,7 +69,13 @@ def cleared(found: Segmentation, ignore: BoolArray, volume: Volume) -> Segmentat
         background = np.zeros((softmax.shape[0], 1, 1, 1), dtype=np.float32)
         background[0] = 1.0
         softmax = np.where(unknown, background, softmax)
-    return replace(found, mask=mask, labels=labels, probability=probability, class_probabilities=softmax)
+    distortion = found.distortion
+    if distortion is not None:
+        seen = probability > 0.5 if softmax is None else softmax.argmax(axis=0) > 0
+        distortion = cleared_distortion(distortion, unknown, seen, found.working_spacing_mm)
+    return replace(
+        found, mask=mask, labels=labels, probability=probability, class_probabilities=softmax, distortion=distortion
+    )
 
 
 def draw_lesion_count(rng: np.random.Generator, healthy_fraction: float) -> int:

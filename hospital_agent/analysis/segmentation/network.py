@@ -10,11 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hospital_agent.analysis.errors import NoDropout, NoGradient
+from hospital_agent.analysis.errors import NoDropout, NoGradient, TileMismatch
 from hospital_agent.analysis.imaging.resample import resample, resample_mask, resample_to_shape, spacing_of
 from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Shape, Triple, Volume
-from hospital_agent.analysis.segmentation.base import Segmentation
+from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
+from hospital_agent.analysis.segmentation.base import BOTTLENECK, Distortion, Segmentation
 from hospital_agent.analysis.segmentation.body import body_box
+from hospital_agent.analysis.segmentation.distorter import Distorter, distorter_for
+from hospital_agent.analysis.segmentation.distortion import distortion_of, squared_difference
 from hospital_agent.analysis.segmentation.sliding_window import NOTHING, OVERLAP, Listening, Pass, sliding_window
 
 INTENSITY_BINS = 500
@@ -105,10 +108,29 @@ class NetworkSegmenter:
         self.network = network.eval().to(self.device)
         self.grid, self.keep, self.classes = grid, keep, classes
         self.backend, self.version, self.model_hash = backend, version, model_hash
+        self.distorter: Distorter | None = None
+
+    def attach(self, autoencoder: ActivationAutoencoder | None) -> None:
+        """Tell with every segmentation from now on how much this autoencoder at the bottleneck changes it.
+
+        The mask and all else stay as they are. Where the network comes in two halves that costs a second run of its
+        decoder, and else a second forward pass. None takes the autoencoder away.
+
+        Raises:
+            TileMismatch: it was made for another tile.
+            MissingLayer: the network has neither halves nor a layer that is called its bottleneck.
+        """
+        if autoencoder is None:
+            self.distorter = None
+            return
+        if autoencoder.shape.tile != self.grid.tile:
+            made_for, here = (" x ".join(map(str, tile)) for tile in (autoencoder.shape.tile, self.grid.tile))
+            raise TileMismatch(f"The autoencoder was made for tiles of {made_for} voxels, and this model cuts {here}.")
+        self.distorter = distorter_for(self.network, autoencoder.to(self.device), self.keep.layers.get(BOTTLENECK))
 
     def segment(self, volume: Volume) -> Segmentation:
-        """Segment a volume (CT in HU); one forward pass."""
-        return self._segment(volume, self.keep)
+        """Segment a volume (CT in HU); one forward pass, and what `attach` says."""
+        return self._segment(volume, self.keep, distorter=self.distorter)
 
     def sample(self, volume: Volume, passes: int, seed: int) -> Iterator[Segmentation]:
         """Segment `passes` times with dropout on; the same seed gives the same answers on one device.
@@ -139,26 +161,32 @@ class NetworkSegmenter:
         return replace(self._segment(volume, NOTHING, climb), passes=2)
 
     def _segment(
-        self, volume: Volume, keep: Listening, prepare: Callable[[Tensor], Tensor] | None = None
+        self,
+        volume: Volume,
+        keep: Listening,
+        prepare: Callable[[Tensor], Tensor] | None = None,
+        distorter: Distorter | None = None,
     ) -> Segmentation:
         image = resample(volume.array, volume.spacing_mm, self.grid.spacing_mm)
-        seen = look(self.network, self.grid, image, self.device, keep, prepare)
+        seen = look(self.network, self.grid, image, self.device, keep, prepare, distorter)
         probability = 1.0 - seen.probabilities[0]
         mask, labels = on_source_grid(seen.probabilities, volume.shape)
+        spacing_mm = spacing_of(volume.shape, volume.spacing_mm, probability.shape)
         return Segmentation(
             mask=mask,
             probability=probability,
-            working_spacing_mm=spacing_of(volume.shape, volume.spacing_mm, probability.shape),
+            working_spacing_mm=spacing_mm,
             patches=seen.patches,
             backend=self.backend,
             model_version=self.version,
             model_hash=self.model_hash,
             device=self.device.type,
-            passes=1,
+            passes=1 if distorter is None else distorter.passes,
             class_probabilities=seen.probabilities,
             labels=labels,
             layers=seen.layers,
             intensities=intensity_shares(image),
+            distortion=distortion_in(seen, spacing_mm),
         )
 
 
@@ -169,6 +197,7 @@ def look(
     device: torch.device,
     keep: Listening,
     prepare: Callable[[Tensor], Tensor] | None = None,
+    distorter: Distorter | None = None,
 ) -> Pass:
     """One pass over an image (Z, Y, X) that lies on the working grid already.
 
@@ -179,18 +208,37 @@ def look(
         normal = grid.normalise(image.astype(np.float32))
         return sliding_window(
             network, normal, grid.tile, device, grid.padding(normal),
-            keep=keep, prepare=prepare, overlap_share=grid.overlap,
+            keep=keep, prepare=prepare, overlap_share=grid.overlap, distorter=distorter,
         )  # fmt: skip
     box = body_box(image, grid.spacing_mm)
     normal = grid.normalise(image[box])
-    inside = sliding_window(network, normal, grid.tile, device, grid.padding(normal), keep=keep, prepare=prepare)
-    probabilities = np.zeros((inside.probabilities.shape[0], *image.shape), dtype=np.float32)
-    probabilities[0] = 1.0
-    probabilities[(slice(None), *box)] = inside.probabilities
-    if inside.patches is None:
-        return Pass(probabilities, None, inside.layers)
+    inside = sliding_window(
+        network, normal, grid.tile, device, grid.padding(normal), keep=keep, prepare=prepare, distorter=distorter
+    )
     corner = np.asarray([part.start for part in box], dtype=np.int64)
-    return Pass(probabilities, replace(inside.patches, starts=inside.patches.starts + corner), inside.layers)
+    patches = inside.patches
+    return replace(
+        inside,
+        probabilities=_background_around(inside.probabilities, box, image.shape),
+        patches=None if patches is None else replace(patches, starts=patches.starts + corner),
+        distorted=None if inside.distorted is None else _background_around(inside.distorted, box, image.shape),
+    )
+
+
+def _background_around(inside: FloatArray, box: tuple[slice, slice, slice], shape: tuple[int, ...]) -> FloatArray:
+    """(C, *shape) probabilities that are certain of background outside a box."""
+    probabilities = np.zeros((inside.shape[0], *shape), dtype=np.float32)
+    probabilities[0] = 1.0
+    probabilities[(slice(None), *box)] = inside
+    return probabilities
+
+
+def distortion_in(seen: Pass, spacing_mm: Triple) -> Distortion | None:
+    """What the autoencoder changed in a pass; None without one."""
+    if seen.distorted is None or seen.latents is None:
+        return None
+    squares = squared_difference(seen.probabilities, seen.distorted)
+    return distortion_of(squares, seen.probabilities.argmax(axis=0) > 0, spacing_mm, seen.latents)
 
 
 def on_source_grid(probabilities: FloatArray, shape: Shape) -> tuple[BoolArray, NDArray[np.uint8] | None]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.ood.tiles import overlap
 from hospital_agent.analysis.segmentation.base import LayerSummary, PatchFeatures
+from hospital_agent.analysis.segmentation.distorter import Distorter
 from hospital_agent.analysis.segmentation.layers import LayerSums, listening, pooled_rows
 
 OVERLAP = 0.5
@@ -43,11 +44,15 @@ class Pass:
         probabilities: (C, Z, Y, X) float32 blended softmax, background first.
         patches: rows of the tile layer, or None.
         layers: name -> summary.
+        distorted: (C, Z, Y, X) blended softmax with the autoencoder at the bottleneck, or None without one.
+        latents: (P, L), its latent vector of each tile, or None.
     """
 
     probabilities: FloatArray
     patches: PatchFeatures | None
     layers: dict[str, LayerSummary]
+    distorted: FloatArray | None = None
+    latents: FloatArray | None = None
 
 
 def importance_map(tile: Shape) -> FloatArray:
@@ -87,6 +92,7 @@ def sliding_window(
     keep: Listening = NOTHING,
     prepare: Callable[[Tensor], Tensor] | None = None,
     overlap_share: float = OVERLAP,
+    distorter: Distorter | None = None,
 ) -> Pass:
     """One pass of the network over an image.
 
@@ -97,17 +103,26 @@ def sliding_window(
         keep: the layers to keep.
         prepare: changes a batch of tiles before the network sees it.
         overlap_share: least share of a tile that its neighbour covers too, in [0, 1).
+        distorter: answers every tile a second time, with the autoencoder; both answers are blended alike.
     """
     along = [tile_starts(length, side, overlap_share) for length, side in zip(image.shape, tile, strict=True)]
     starts = np.array(list(product(*along)), dtype=np.int64)
     weights = importance_map(tile)
-    blend = _Blend(image.shape, weights)
+    blend, distorted = _Blend(image.shape, weights), _Blend(image.shape, weights)
     rows: list[FloatArray] = []
+    latents: list[FloatArray] = []
     sums: dict[str, LayerSums] = {}
     with torch.no_grad(), listening(keep.layers) as heard:
         for some in _batches(starts, tile):
             batch = torch.from_numpy(_cut(image, some, tile, padding))[:, None].to(device)
-            logits = network(batch if prepare is None else prepare(batch))
+            batch = batch if prepare is None else prepare(batch)
+            if distorter is None:
+                logits = network(batch)
+            else:
+                answers = distorter(batch)
+                logits = answers.plain
+                distorted.add(some, torch.softmax(answers.distorted.float(), dim=1).cpu().numpy())
+                latents.append(answers.latents.float().cpu().numpy())
             softmax = torch.softmax(logits.float(), dim=1)
             blend.add(some, softmax.cpu().numpy())
             rows += pooled_rows(heard[keep.tile_layer]) if keep.tile_layer else []
@@ -116,7 +131,10 @@ def sliding_window(
                 for start, features, predicted in zip(some, activation, softmax.argmax(dim=1), strict=True):
                     into.add(features, predicted, overlap(start, tile, image.shape)[1])
     patches = PatchFeatures(np.stack(rows), starts, tile, weights, keep.tile_layer) if keep.tile_layer else None
-    return Pass(blend.result(), patches, {name: sums[name].summary() for name in keep.layers if name in sums})
+    layers = {name: sums[name].summary() for name in keep.layers if name in sums}
+    if distorter is None:
+        return Pass(blend.result(), patches, layers)
+    return Pass(blend.result(), patches, layers, distorted.result(), np.concatenate(latents))
 
 
 class _Blend:
@@ -125,11 +143,11 @@ class _Blend:
     def __init__(self, shape: tuple[int, ...], weights: FloatArray) -> None:
         self.shape, self.weights = shape, weights
         self.weighted: FloatArray | None = None
-        self.total = np.zeros(shape, dtype=np.float32)
 
     def add(self, starts: NDArray[np.int64], softmax: FloatArray) -> None:
         if self.weighted is None:
             self.weighted = np.zeros((softmax.shape[1], *self.shape), dtype=np.float32)
+            self.total = np.zeros(self.shape, dtype=np.float32)
         for start, probabilities in zip(starts, softmax, strict=True):
             tile = self.weights.shape
             real, inner = overlap(start, (tile[0], tile[1], tile[2]), (self.shape[0], self.shape[1], self.shape[2]))
