@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.segmentation.base import LayerSummary, PatchFeatures, Segmentation
+from hospital_agent.analysis.segmentation.base import LayerSummary, PatchFeatures, Reconstruction, Segmentation
+from hospital_agent.analysis.segmentation.reconstruction import compare
 
 Shape = tuple[int, int, int]
 
@@ -85,3 +86,15 @@ def multi_class(
     plain = segmentation_of(1 - softmax[0], spacing_mm=spacing_mm)
     told = {"mask": labels > 0, "labels": labels, "class_probabilities": softmax, "layers": layers or {}, **changes}
     return replace(plain, **told)
+
+
+def reconstruction_of(rng: np.random.Generator, away: float, labels: int = 3) -> Reconstruction:
+    """Boxes, one a label, that come back as they are but for a few voxels; on its way elsewhere each grows an arm."""
+    plausible = np.zeros((4 * labels, 8, 24), dtype=np.uint8)
+    for label in range(1, labels + 1):
+        plausible[4 * label - 4 : 4 * label - 1, 1:6, 1:7] = label
+    found = plausible.copy()
+    found[(rng.random(found.shape) < 0.03) & (plausible > 0)] = 0
+    for label in range(1, labels + 1):
+        found[4 * label - 4 : 4 * label - 1, 1:6, 7 : 7 + round(16 * away)] = label
+    return compare(found, plausible, (2.0, 2.0, 2.0), labels)

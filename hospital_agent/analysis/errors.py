@@ -12,7 +12,8 @@ MonitoringError
     ├── NoGradient           a gradient was asked of a network that gives none
     ├── MissingLayer         a layer was asked for that the network does not have, or its summary was not kept
     ├── NotApplicable        a method cannot run on this task; the sentence says why
-    │   └── NoAutoencoder    what a model's activation autoencoder shows was asked of a model without one
+    │   ├── NoAutoencoder    what a model's activation autoencoder shows was asked of a model without one
+    │   └── NotReconstructed no case was compared with a mask autoencoder's reconstruction
     ├── TileMismatch         an autoencoder was made for another tile; the sentence says for which
     ├── RunsCode             loading a model would run code that came with it, and nobody has allowed that
     └── ModelMismatch        a model folder is damaged, or its parts do not belong together
@@ -71,6 +72,10 @@ class NotApplicable(AnalysisError, RuntimeError):
 
 class NoAutoencoder(NotApplicable, TooFewCases):
     """A score looks at what an activation autoencoder changes, and no case was segmented with one."""
+
+
+class NotReconstructed(NotApplicable, TooFewCases):
+    """A score compares masks with a mask autoencoder's reconstruction, and no case has one."""
 
 
 class TileMismatch(AnalysisError, ValueError):

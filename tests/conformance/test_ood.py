@@ -1,7 +1,7 @@
 """Laws that every registered OOD score obeys. There is no list of exceptions, and a new score needs no edit here.
 
-The cases are drawn, not segmented: tiles, three layers with three foreground classes, and intensities, so that each
-score finds what it looks at. A case may be ordinary, or on its way to another world.
+The cases are drawn, not segmented: tiles, three layers with three foreground classes, intensities, and masks beside
+their reconstruction, so that each score finds what it looks at. A case may be ordinary, or on its way to another world.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +14,9 @@ import pytest
 
 from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError, TooFewCases
 from hospital_agent.analysis.ood import Observation, OodScore, ood_scores
-from hospital_agent.analysis.segmentation.base import LayerSummary, Segmentation
+from hospital_agent.analysis.segmentation.base import LayerSummary, Reconstruction, Segmentation
 from shared.quantities import CUT_COUNT
-from tests.patches import layer_of, segmentation_of, starts_of
+from tests.patches import layer_of, reconstruction_of, segmentation_of, starts_of
 
 SHAPE, TILE, TILE_DIMENSION, CLASSES = (14, 10, 20), (8, 8, 8), 24, 4
 CHANNELS = {"early": 5, "bottleneck": 9, "last": 7}
@@ -46,7 +46,8 @@ def case(seed: int, away: float = 0.0) -> Segmentation:
     counts, _ = np.histogram(np.clip(drawn, 0, 499), 500, (0, 500))
     made = segmentation_of(np.zeros(SHAPE, np.float32), tiles, TILE)
     layers = {name: layer(rng, name, away) for name in CHANNELS}
-    return replace(made, layers=layers, intensities=counts / counts.sum())
+    reconstructed = reconstruction_of(rng, away, CLASSES - 1)
+    return replace(made, layers=layers, intensities=counts / counts.sum(), reconstructed=reconstructed)
 
 
 def observed(name: str, cases: list[Segmentation]) -> list[Observation]:
@@ -75,7 +76,10 @@ def with_features(segmentation: Segmentation, change: Callable[[np.ndarray], np.
         for name, one in segmentation.layers.items()
     }
     patches = replace(segmentation.patches, features=change(segmentation.patches.features))
-    return replace(segmentation, patches=patches, layers=layers, intensities=change(segmentation.intensities))
+    told, intensities = segmentation.reconstructed, change(segmentation.intensities)
+    assert told is not None
+    changed = Reconstruction(change(told.dice_gap), change(told.hausdorff_mm))
+    return replace(segmentation, patches=patches, layers=layers, intensities=intensities, reconstructed=changed)
 
 
 def one_more(features: np.ndarray) -> np.ndarray:
@@ -151,7 +155,9 @@ def _arrays(segmentation: Segmentation) -> list[np.ndarray]:
     assert segmentation.patches is not None
     assert segmentation.intensities is not None
     of_layers = [a for one in segmentation.layers.values() for a in (one.mean, one.gram, one.class_means)]
-    return [segmentation.patches.features, segmentation.intensities, *of_layers]
+    told = segmentation.reconstructed
+    assert told is not None
+    return [segmentation.patches.features, segmentation.intensities, told.dice_gap, told.hausdorff_mm, *of_layers]
 
 
 @every_score

@@ -40,6 +40,11 @@ class SurfaceDistances:
         return int(within) / (self.from_mask.size + self.from_reference.size)
 
     @property
+    def hausdorff_mm(self) -> float:
+        """The farthest that any surface voxel of one lies from the other's surface, in mm; lower is better."""
+        return float(max(self.from_mask.max(), self.from_reference.max()))
+
+    @property
     def hd95_mm(self) -> float:
         """The larger of the two directions' 95th percentiles, in mm; lower is better.
 

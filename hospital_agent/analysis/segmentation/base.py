@@ -69,6 +69,26 @@ class Distortion:
     squares: FloatArray | None = None
 
 
+ABSENT = -1.0  # stands in for a label that neither of two masks holds
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """How a mask differs from what a mask autoencoder makes of it; see `reconstruction`.
+
+    Args:
+        dice_gap: (L,) float64, 1 - Dice of each label 1..L between mask and reconstruction, in [0, 1]; `ABSENT` where
+            neither holds the label.
+        hausdorff_mm: (L,) float64, Hausdorff distance of each label, at most `FARTHEST_MM`, which also stands where
+            exactly one of the two holds the label; `ABSENT` where neither does.
+        labels: (Z, Y, X) uint8, the reconstruction on the grid of the source volume; None once dropped.
+    """
+
+    dice_gap: NDArray[np.float64]
+    hausdorff_mm: NDArray[np.float64]
+    labels: NDArray[np.uint8] | None = None
+
+
 BOTTLENECK, LAST = "bottleneck", "last"  # the layers that every network of ours names: deepest, and before the output
 
 
@@ -92,6 +112,7 @@ class Segmentation:
         layers: name -> summary of that layer, from the input towards the output; `bottleneck` and `last` by name.
         intensities: (500,) share of the working image's voxels in equal bins between its 0.5 and 99.5 percentile.
         distortion: what an autoencoder at the bottleneck changes, or None without one.
+        reconstructed: how the mask differs from what a mask autoencoder makes of it, or None without one.
     """
 
     mask: BoolArray
@@ -109,12 +130,18 @@ class Segmentation:
     layers: Mapping[str, LayerSummary] = field(default_factory=dict)
     intensities: NDArray[np.float64] | None = None
     distortion: Distortion | None = None
+    reconstructed: Reconstruction | None = None
 
     def __post_init__(self) -> None:
         if self.mask.dtype != np.bool_ or self.mask.ndim != 3:
             raise GeometryMismatch("A mask is a boolean array with three axes.")
         if self.labels is not None and self.labels.shape != self.mask.shape:
             raise GeometryMismatch("The labels of a segmentation lie on another grid than its mask.")
+
+    @property
+    def label_map(self) -> NDArray[np.uint8]:
+        """(Z, Y, X) labels on the source grid; of a task with one label, the mask as 0 and 1."""
+        return self.mask.astype(np.uint8) if self.labels is None else self.labels
 
 
 @runtime_checkable
