@@ -25,7 +25,7 @@ FLAT = FolderTask(
     patient_of=_patient,
     images_per_patient=1,
 )
-# A pass over a stack costs ten times as much as over its slices: fewer patients are looked at, mild and severe alone.
+# A pass over a stack costs twice as much as over its slices: fewer patients, mild and severe alone.
 STACK = replace(
     FLAT,
     name="cardiac_mr_3d",
