@@ -5,7 +5,6 @@ the message names, 2 wrong usage or settings, 3 the input was refused.
 """
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -13,23 +12,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hospital_agent.errors import CaseFailed, InputRefused
+from hospital_agent.analysing import analyse
+from hospital_agent.console import FAULT, USAGE, DataDir, print_json, say
 from hospital_agent.evaluating import evaluate
+from hospital_agent.fit_command import fit
 from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
 from hospital_agent.reviewing import review_app
 from shared.clock import rfc3339, utc_now
 from shared.errors import MonitoringError, SettingsError
 from shared.logs import logger
-
-if TYPE_CHECKING:
-    from hospital_agent.allow_list import AllowList
-
-FAULT, USAGE, REFUSED = 1, 2, 3
 
 app = typer.Typer(
     name="hospital-agent",
@@ -38,149 +33,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(review_app, name="review")
+app.command()(analyse)
+app.command()(fit)
 app.command()(evaluate)
-
-Allow = Annotated[
-    list[str] | None, typer.Option(help="SHA-256 of a model from elsewhere that may run code here; may be repeated.")
-]
-AllowedIn = Annotated[
-    Path | None,
-    typer.Option(envvar="AGENT_DATA_DIR", help="A data folder whose file allowed_models counts too.", file_okay=False),
-]
-DataDir = Annotated[Path, typer.Option(envvar="AGENT_DATA_DIR", help="The agent's data folder.", file_okay=False)]
-
-
-@app.command()
-def analyse(
-    path: Annotated[Path, typer.Argument(exists=True, help="A folder of DICOM files, or a NIfTI file.")],
-    mask: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Score this NIfTI mask; needs no network.")
-    ] = None,
-    lungs: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Use this NIfTI lung mask.")] = None,
-    model: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Model folder; the shipped one by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    allow: Allow = None,
-    data_dir: AllowedIn = None,
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the JSON here instead.")] = None,
-    mask_out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the mask here (.nii.gz).")] = None,
-    map_out: Annotated[
-        Path | None,
-        typer.Option(dir_okay=False, help="Write the map of distances from training here (.nii.gz); 0 is outside."),
-    ] = None,
-) -> None:
-    """Segment and score one CT series, or score a mask that another product made."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise typer.BadParameter("must be auto, cpu or cuda.", param_hint="--device")
-    for option, file in (("--mask-out", mask_out), ("--map-out", map_out)):
-        if file is not None and not file.name.endswith((".nii", ".nii.gz")):
-            raise typer.BadParameter("must end in .nii or .nii.gz.", param_hint=option)
-    if map_out is not None and mask is not None:
-        raise typer.BadParameter("needs the network's features; a given --mask has none.", param_hint="--map-out")
-    try:
-        result = _analysed(path, mask, lungs, model, device, mask_out, map_out, _allowed(allow, data_dir))
-    except InputRefused as refusal:
-        _print_json({"refused": {"reason": refusal.reason, "detail": str(refusal)}}, out)
-        raise typer.Exit(REFUSED) from None
-    except CaseFailed as failure:
-        _print_json({"failed": {"stage": failure.stage, "reason": failure.reason, "detail": str(failure)}}, out)
-        raise typer.Exit(FAULT) from None
-    _print_json(result, out)
-
-
-def _analysed(
-    path: Path,
-    mask: Path | None,
-    lungs: Path | None,
-    model: Path | None,
-    device: str,
-    mask_out: Path | None,
-    map_out: Path | None,
-    allowed: "AllowList",
-) -> dict[str, Any]:
-    from hospital_agent.ingest.series import read_series
-    from hospital_agent.pipeline import analyse_case
-    from hospital_agent.shown_map import distance_map
-    from hospital_agent.toolkit import build_toolkit
-
-    begun = perf_counter()
-    _say("reading")
-    series = read_series(path)
-    given = None if mask is None else series.read_mask(mask)
-    given_lungs = None if lungs is None else series.read_mask(lungs)
-    read_s = perf_counter() - begun
-    _say("loading the model")
-    toolkit = build_toolkit(model, device=device, with_network=given is None, allowed=allowed)
-    load_s = perf_counter() - begun - read_s
-    show = None if map_out is None else distance_map(toolkit)
-    result = analyse_case(series.volume, toolkit, mask=given, lungs=given_lungs, progress=_say)
-    written = mask if mask_out is None else mask_out
-    if mask_out is not None:
-        series.write_mask(mask_out, result.segmentation.mask)
-    if map_out is not None and show is not None:
-        series.write_map(map_out, show(result.segmentation))
-    told = result.to_json(mask_path=None if written is None else str(written))
-    if map_out is not None:
-        told["segmentation"]["map"] = str(map_out)
-    told["timings_s"] = {"read": round(read_s, 4), "load_model": round(load_s, 4), **told["timings_s"]}
-    told["timings_s"]["total"] = round(perf_counter() - begun, 4)
-    told["warnings"] = [*series.warnings, *told["warnings"]]
-    return told
-
-
-@app.command()
-def fit(
-    model: Annotated[
-        list[Path],
-        typer.Option(exists=True, help="nnU-Net folder or fold, MONAI bundle, TorchScript file; several: an ensemble."),
-    ],
-    images: Annotated[Path, typer.Option(exists=True, file_okay=False, help="NIfTI files and folders of series.")],
-    out: Annotated[Path, typer.Option(file_okay=False, help="The model folder to write.")],
-    references: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="NIfTI masks with the names of the images.")
-    ] = None,
-    allow: Allow = None,
-    data_dir: AllowedIn = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    orientation: Annotated[
-        str | None, typer.Option(help="Of an nnU-Net's training files (LPS, RAS, LAS, ...); else that of the images.")
-    ] = None,
-    mirroring: Annotated[
-        bool, typer.Option("--mirroring", help="nnU-Net's test-time mirroring; eight times slower.")
-    ] = False,
-    copy: Annotated[bool, typer.Option("--copy", help="Put the model's own files into the folder as well.")] = False,
-    name: Annotated[str | None, typer.Option(help="Of the model, for people.")] = None,
-) -> None:
-    """Fit all scores to a model that others made, and write a model folder for `analyse` and AGENT_MODEL_DIR."""
-    from hospital_agent.fitted_folder import fit_folder
-
-    if device not in ("auto", "cpu", "cuda"):
-        raise typer.BadParameter("must be auto, cpu or cuda.", param_hint="--device")
-    fitted = fit_folder(
-        model, images, references, out,
-        allowed=_allowed(allow, data_dir), device=device, orientation=orientation, mirroring=mirroring, copy=copy,
-        name=name, say=_say,
-    )  # fmt: skip
-    for sentence in fitted.left_out:
-        _say(sentence)
-    told = {
-        "model": str(out),
-        "images": len(fitted.seen),
-        "patients": fitted.patient_count,
-        "ood": sorted(fitted.ood),
-        "scaled": sorted(fitted.ranges),
-        "quality": fitted.quality_kind,
-    }
-    _print_json(told, None)
-
-
-def _allowed(hashes: list[str] | None, data_dir: Path | None) -> "AllowList":
-    """What may run code: --allow, AGENT_ALLOWED_MODELS, and the file in the data folder."""
-    from hospital_agent.allow_list import SETTING, AllowList
-
-    return AllowList.of(hashes or []) | AllowList.of_site(os.environ.get(SETTING, ""), data_dir)
+app.add_typer(review_app, name="review")
 
 
 @app.command()
@@ -198,7 +54,7 @@ def run() -> None:
         store.hold()
         worker = build_worker(settings, store, reached=Heartbeat(settings.data_dir))
         if settings.policy is None:
-            _say("AGENT_K is not set: cases are analysed, and nothing leaves this site")
+            say("AGENT_K is not set: cases are analysed, and nothing leaves this site")
         worker.run(_stop_on_signals(), settings.poll_s)
     finally:
         store.close()
@@ -226,9 +82,9 @@ def health(
     """Say whether the agent's loop still turns; exit code 1 where it does not. For health checks."""
     age = age_s(data_dir, time.time())
     if age is None:
-        _say("the loop has not turned yet")
+        say("the loop has not turned yet")
     else:
-        _say(f"the loop turned {age:.0f} s ago")
+        say(f"the loop turned {age:.0f} s ago")
     if age is None or age > max_age_s:
         raise typer.Exit(FAULT)
 
@@ -252,9 +108,9 @@ def preview() -> None:
         desk = Desk(store, plan_of(settings, toolkit, windows.model_of(window)), tie_break=lambda _: 0.5)
         report = desk.preview(utc_now())
     if report is None:
-        _say("AGENT_K is not set: no report is made")
+        say("AGENT_K is not set: no report is made")
         return
-    _print_json(report.model_dump(mode="json"), None)
+    print_json(report.model_dump(mode="json"))
 
 
 @app.command()
@@ -263,7 +119,7 @@ def status(data_dir: DataDir) -> None:
     from hospital_agent.store.overview import overview
 
     with _store(data_dir) as store:
-        _print_json(overview(store), None)
+        print_json(overview(store))
 
 
 @app.command()
@@ -279,7 +135,7 @@ def ledger(
     with _store(data_dir) as store, store.read() as session:
         if verify:
             end = books.verify(session)
-            _print_json({"verified": True, "rows": end.count, "chain": end.chain}, None)
+            print_json({"verified": True, "rows": end.count, "chain": end.chain})
         elif show is not None:
             row = session.get(LedgerRow, show)
             if row is None:
@@ -309,9 +165,9 @@ def outbox(
     with _store(data_dir) as store:
         if retry:
             with store.write() as session:
-                _say(f"{letters.release_parked(session, utc_now())} parked reports will be sent again")
+                say(f"{letters.release_parked(session, utc_now())} parked reports will be sent again")
         with store.read() as session:
-            _print_json(letters.listed(session), None)
+            print_json(letters.listed(session))
 
 
 def main() -> None:
@@ -327,25 +183,13 @@ def main() -> None:
         _give_up(error, FAULT)
     except Exception:
         logger("cli").exception("program_failed")
-        _say("ended by a fault that was not foreseen; the line above says its kind and its place in the program")
+        say("ended by a fault that was not foreseen; the line above says its kind and its place in the program")
         raise SystemExit(FAULT) from None
 
 
 def _give_up(error: Exception, code: int) -> NoReturn:
-    _say(str(error))
+    say(str(error))
     raise SystemExit(code) from None
-
-
-def _say(sentence: str) -> None:
-    typer.echo(f"hospital-agent: {sentence}", err=True)
-
-
-def _print_json(content: object, out: Path | None) -> None:
-    text = json.dumps(content, indent=2, allow_nan=False)
-    if out is None:
-        typer.echo(text)
-    else:
-        out.write_text(text + "\n", encoding="utf-8")
 
 
 @contextmanager

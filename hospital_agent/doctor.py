@@ -91,7 +91,7 @@ def _model(settings: Settings) -> str:
     allowed = settings.allow_list
     toolkit = build_toolkit(settings.model_dir, device=settings.device, lungs=settings.lungs, allowed=allowed)
     plan_of(settings, toolkit)
-    told = f"version {toolkit.model_version}, {len(toolkit.monitored)} quantities are watched"
+    told = f"version {toolkit.model_version} reads {toolkit.modality}, {len(toolkit.monitored)} quantities are watched"
     models = f"; {len(allowed.hashes)} from elsewhere may run code here" if allowed.hashes else ""
     quality = "" if toolkit.quality is not None else "; it has no quality model, so nothing predicts a Dice"
     return told + models + quality

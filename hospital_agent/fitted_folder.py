@@ -11,6 +11,7 @@ import numpy as np
 
 from hospital_agent.allow_list import AllowList
 from hospital_agent.analysis.errors import ModelMismatch
+from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.fitting import Fitted, Input, directions_of, find_inputs, fit, look_at
 from hospital_agent.foreign_models import describe, file_names, open_model, together
 from hospital_agent.ingest.nifti import is_nifti
@@ -35,6 +36,7 @@ def fit_folder(
     copy: bool,
     name: str | None,
     say: Say,
+    modality: Modality = "CT",
 ) -> Fitted:
     """Fit everything that can be fitted to a model and write its folder.
 
@@ -42,6 +44,7 @@ def fit_folder(
         models: one model, or the members of an ensemble.
         orientation: of an nnU-Net's training files; that of most of the images when None.
         copy: put the model's own files into the folder, so that it can be carried elsewhere.
+        modality: of the images; the folder keeps it, and what is of another one is left out.
 
     Raises:
         TooFewCases, ModelMismatch, ModelNotAllowed, NotApplicable, BackendUnavailable
@@ -56,7 +59,7 @@ def fit_folder(
     version = model_version(external)
     say("loading the model")
     segmenter = open_model(external, Path(), allowed=allowed, version=version, model_hash="none", device=device)
-    toolkit = toolkit_around(segmenter, external["backend"], version)
+    toolkit = toolkit_around(segmenter, external["backend"], version, modality=modality)
     seen = look_at(_with_progress(inputs), toolkit, say)
     fitted = fit(seen, directions_of(toolkit), version=version, say=say)
     out.mkdir(parents=True, exist_ok=True)
@@ -71,8 +74,9 @@ def fit_folder(
         validation=fitted.ranges,
         quality=None if fitted.quality is None else (fitted.quality_kind or "", fitted.quality.to_json()),
         made_from={"images": len(seen), "patients": fitted.patient_count, "left_out": list(fitted.left_out)},
+        modality=modality,
     )
-    (out / "MODEL_CARD.md").write_text(card(told, kept, fitted), encoding="utf-8")
+    (out / "MODEL_CARD.md").write_text(card(told, kept, fitted, modality), encoding="utf-8")
     return fitted
 
 
@@ -124,7 +128,7 @@ def _copied_one(spec: Mapping[str, Any], out: Path, where: str) -> dict[str, Any
     return {**spec, "path": where}
 
 
-def card(name: str, external: Mapping[str, Any], fitted: Fitted) -> str:
+def card(name: str, external: Mapping[str, Any], fitted: Fitted, modality: Modality) -> str:
     """MODEL_CARD.md: what was fitted to what, and what is not there. Every number computed."""
     members = external.get("members", [external])
     files = "\n".join(f"- {member['backend']}, SHA-256 `{member['sha256']}`" for member in members)
@@ -139,8 +143,8 @@ def card(name: str, external: Mapping[str, Any], fitted: Fitted) -> str:
     missing = "\n".join(f"- {sentence}" for sentence in fitted.left_out) or "- Nothing."
     return f"""# Model card: {name}
 
-A model from elsewhere, used as it is. SegWatch changed neither its network nor its weights; it fitted to what the model
-shows on {len(fitted.seen)} cases of {fitted.patient_count} patients.
+A model from elsewhere for {modality}, used as it is. SegWatch changed neither its network nor its weights; it fitted to
+what the model shows on {len(fitted.seen)} cases of {fitted.patient_count} patients.
 
 **A quality-monitoring aid, not for diagnosis.**
 

@@ -171,7 +171,7 @@ def _input(path: Path, references: Path | None) -> Input:
 
 
 def _look(one: Input, toolkit: Toolkit) -> Seen:
-    series = read_series(one.path)
+    series = read_series(one.path, toolkit.modality)
     result = analyse_case(series.volume, replace(toolkit, ood={}, validation={}, quality=None))
     truth = None if one.reference is None else series.read_mask(one.reference)
     return Seen(

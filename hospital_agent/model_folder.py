@@ -1,6 +1,6 @@
 """The model folder: everything that belongs to one version of a model, without a file that can run code.
 
-    manifest.json           name, version, backend, and the hash of every other file
+    manifest.json           name, version, backend, modality (CT where it says none), and the hash of every other file
     network.safetensors     weights, half precision; not there for a model from elsewhere
     reference.safetensors   fitted OOD scores, one prefix a score
     validation.json         score -> smallest, median, largest over in-distribution validation cases
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from hospital_agent.allow_list import NOBODY, AllowList
 from hospital_agent.analysis.errors import ModelMismatch
+from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore, ood_scores
 from hospital_agent.analysis.quality import QualityModel, quality_models
@@ -57,6 +58,16 @@ class LoadedModel:
     validation: Mapping[str, ValidationRange]
     quality: QualityModel | None
     backend: str = "bundled"
+    modality: Modality = "CT"
+
+
+def modality_of(folder: Path) -> Modality:
+    """What a model folder reads; its other files stay unread.
+
+    Raises:
+        ModelMismatch: it is no model folder, or its manifest names another modality than CT and MR.
+    """
+    return _modality(_read_manifest(folder))
 
 
 def load_model(
@@ -85,6 +96,7 @@ def load_model(
             validation=ranges,
             quality=_read_quality(folder) if QUALITY in manifest["files"] else None,
             backend=manifest["backend"],
+            modality=_modality(manifest),
         )
     except (KeyError, TypeError) as problem:
         raise ModelMismatch(f"The model folder '{folder.name}' lacks something its manifest promises.") from problem
@@ -125,12 +137,14 @@ def save_foreign_model(
     validation: Mapping[str, ValidationRange],
     quality: tuple[str, Mapping[str, Any]] | None,
     made_from: Mapping[str, Any],
+    modality: Modality = "CT",
 ) -> str:
     """Write the model folder of a model from elsewhere: what was fitted to it, and where its own files are.
 
     Args:
         external: see `foreign_models`.
         quality: kind and JSON of the quality model, or None.
+        modality: of the images that it reads.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_fitted(folder, ood, validation)
@@ -138,7 +152,8 @@ def save_foreign_model(
     if quality is not None:
         _write_json(folder / QUALITY, {"kind": quality[0], "model": quality[1]})
     parts = FITTED if quality is None else (*FITTED, QUALITY)
-    return _write_manifest(folder, parts, name, version, external["backend"], {"external": external}, made_from)
+    described = {"external": external, "modality": modality}
+    return _write_manifest(folder, parts, name, version, external["backend"], described, made_from)
 
 
 def _write_fitted(folder: Path, ood: Mapping[str, OodScore], validation: Mapping[str, ValidationRange]) -> None:
@@ -172,11 +187,22 @@ def _write_manifest(
     return _sha256(folder / "manifest.json")
 
 
-def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     if not path.is_file():
         raise ModelMismatch(f"'{folder.name}' is not a model folder: it holds no manifest.json.")
-    manifest = _read_json(path)
+    return _read_json(path)
+
+
+def _modality(manifest: Mapping[str, Any]) -> Modality:
+    told = manifest.get("modality", "CT")
+    if told not in ("CT", "MR"):
+        raise ModelMismatch("The manifest of the model folder names another modality than CT and MR.")
+    return "MR" if told == "MR" else "CT"
+
+
+def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
+    manifest = _read_manifest(folder)
     files = manifest.get("files", {})
     expected = PARTS if manifest.get("backend") not in BACKENDS else (*FITTED, *(set(files) & {QUALITY}))
     for part in expected:
@@ -184,7 +210,7 @@ def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
             raise ModelMismatch(f"The model folder '{folder.name}' lacks {part}.")
         if _sha256(folder / part) != files.get(part):
             raise ModelMismatch(f"{part} in '{folder.name}' is not the file that belongs to this model.")
-    return manifest, _sha256(path)
+    return manifest, _sha256(folder / "manifest.json")
 
 
 def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str, allowed: AllowList) -> Segmenter:

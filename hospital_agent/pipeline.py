@@ -91,7 +91,11 @@ class CaseResult:
                 "volume_ml": float(segmentation.mask.sum()) * self.volume.voxel_ml,
                 "mask": mask_path,
             },
-            "volume": {"shape_zyx": list(self.volume.shape), "spacing_mm_zyx": list(self.volume.spacing_mm)},
+            "volume": {
+                "modality": self.volume.modality,
+                "shape_zyx": list(self.volume.shape),
+                "spacing_mm_zyx": list(self.volume.spacing_mm),
+            },
             "lungs": {"backend": self.lungs_backend, "volume_ml": self.lungs_ml},
             "features": self.features,
             "uncertainty": self.uncertainty,

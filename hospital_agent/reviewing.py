@@ -1,17 +1,16 @@
 """`hospital-agent review`: draw cases at random for a reader, and record what the reader says."""
 
 import json
-from pathlib import Path
 from random import SystemRandom
 from typing import Annotated
 
 import typer
 
+from hospital_agent.console import DataDir
 from shared.clock import utc_now
 
 review_app = typer.Typer(help="Cases drawn at random for a reader, and the verdicts.", no_args_is_help=True)
 
-DataDir = Annotated[Path, typer.Option(envvar="AGENT_DATA_DIR", help="The agent's data folder.", file_okay=False)]
 CATEGORIES = ("missed_lesion", "false_lesion", "wrong_boundary", "wrong_organ", "other")
 
 

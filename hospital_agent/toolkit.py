@@ -8,15 +8,16 @@ import numpy as np
 
 from hospital_agent.allow_list import NOBODY, AllowList
 from hospital_agent.analysis.case import Case
+from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.features import Feature, features, has_meaning_in
 from hospital_agent.analysis.imaging.lungs import LungBackend, lung_backends
-from hospital_agent.analysis.imaging.volume import BoolArray, Volume
+from hospital_agent.analysis.imaging.volume import BoolArray, Modality, Volume
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore
 from hospital_agent.analysis.quality import QualityModel
 from hospital_agent.analysis.segmentation.base import Segmentation, Segmenter
 from hospital_agent.analysis.uncertainty import UncertaintyScore, uncertainty_scores
-from hospital_agent.model_folder import SHIPPED_MODEL, LoadedModel, load_model
+from hospital_agent.model_folder import SHIPPED_MODEL, LoadedModel, load_model, modality_of
 from shared.quantities import Quantity
 from shared.report import FlagQuality
 
@@ -37,6 +38,7 @@ class Toolkit:
         backend: what makes the masks, "supplied_mask" without a segmenter.
         model_version, model_hash: of the model folder; "none" without one.
         quality_quantities: what the quality model says, as monitored quantities.
+        modality: of the images that it reads.
     """
 
     segmenter: Segmenter | None
@@ -52,6 +54,7 @@ class Toolkit:
     model_version: str = "none"
     model_hash: str = "none"
     quality_quantities: tuple[Quantity, ...] = ()
+    modality: Modality = "CT"
 
     @property
     def monitored(self) -> tuple[Quantity, ...]:
@@ -66,7 +69,7 @@ class Toolkit:
 
     def values_of_nothing(self) -> dict[str, float]:
         """The values that a mask without a voxel has, by name: a distribution with such a value bounds their number."""
-        nothing = Volume(np.zeros((2, 2, 2), dtype=np.int16), (1.0, 1.0, 1.0))
+        nothing = Volume(np.zeros((2, 2, 2), dtype=np.int16), (1.0, 1.0, 1.0), modality=self.modality)
         case = Case(nothing, supplied_segmentation(np.zeros(nothing.shape, dtype=np.bool_)), None)
         values: dict[str, float] = {}
         for name, feature in self.features.items():
@@ -87,30 +90,33 @@ def build_toolkit(
     with_network: bool = True,
     lungs: str | None = DEFAULT_LUNGS,
     allowed: AllowList = NOBODY,
+    modality: Modality | None = None,
 ) -> Toolkit:
-    """Load every registered feature and score, and a model folder.
+    """Load every registered feature and score that has a meaning in a modality, and a model folder.
 
     Args:
         model: the folder; the shipped one when None. Without a network and without a shipped folder the toolkit has
             no quality model, and says so in the values that are missing.
         threads: on how many the network computes; all that there are when None.
         with_network: False scores supplied masks only and leaves torch alone.
-        lungs: name of the lung backend, or None for an organ without lungs.
+        lungs: name of the lung backend, or None for an organ without lungs; in MR none are looked for.
         allowed: which models from elsewhere may run code when they are loaded.
+        modality: of the images; that of the model folder when None.
 
     Raises:
-        ModelMismatch: the model folder is damaged or its parts do not belong together.
+        ModelMismatch: the model folder is damaged, its parts do not belong together, or it reads another modality.
         ModelNotAllowed: its model comes from elsewhere, would run code, and is not allowed to.
         UnknownName: there is no such lung backend.
     """
-    loaded = _load_model(model, device, with_network, allowed)
+    modality = modality_for(model, modality, with_network=with_network)
+    loaded = _load_model(model, device, with_network, allowed, modality)
     quality = loaded.quality if loaded else None
     if with_network and threads is not None:
         import torch
 
         torch.set_num_threads(threads)
     return replace(
-        _measuring(lungs),
+        _measuring(lungs, modality),
         segmenter=loaded.segmenter if loaded else None,
         ood=loaded.ood if loaded else {},
         validation=loaded.validation if loaded else {},
@@ -123,13 +129,38 @@ def build_toolkit(
     )
 
 
-def toolkit_around(segmenter: Segmenter, backend: str, version: str, *, lungs: str | None = DEFAULT_LUNGS) -> Toolkit:
+def modality_for(model: Path | None, wanted: Modality | None, *, with_network: bool = True) -> Modality:
+    """What is to be read with a model folder: what it says itself, or where there is none, what is wanted.
+
+    Args:
+        model: the folder; the shipped one when None, which reads CT.
+
+    Raises:
+        ModelMismatch: it is no model folder, or reads another modality than is wanted.
+    """
+    if model is None and not with_network:
+        return wanted or "CT"
+    known = modality_of(model or SHIPPED_MODEL)
+    if wanted is not None and wanted != known:
+        raise ModelMismatch(f"The model '{(model or SHIPPED_MODEL).name}' reads {known}, and {wanted} is asked for.")
+    return known
+
+
+def toolkit_around(
+    segmenter: Segmenter,
+    backend: str,
+    version: str,
+    *,
+    lungs: str | None = DEFAULT_LUNGS,
+    modality: Modality = "CT",
+) -> Toolkit:
     """A toolkit around a segmenter to which nothing has been fitted yet: no feature-space scores, no quality model."""
-    return replace(_measuring(lungs), segmenter=segmenter, backend=backend, model_version=version)
+    return replace(_measuring(lungs, modality), segmenter=segmenter, backend=backend, model_version=version)
 
 
-def _measuring(lungs: str | None) -> Toolkit:
-    """Every registered feature that has a meaning in CT, and every confidence, without a model."""
+def _measuring(lungs: str | None, modality: Modality) -> Toolkit:
+    """Every registered feature that has a meaning in a modality, and every confidence, without a model."""
+    lungs = lungs if modality == "CT" else None
     return Toolkit(
         segmenter=None,
         lungs=None if lungs is None else lung_backends.load("hospital_agent.analysis.imaging.lungs").get(lungs)(),
@@ -137,18 +168,21 @@ def _measuring(lungs: str | None) -> Toolkit:
         features={
             name: feature()
             for name, feature in features.load("hospital_agent.analysis.features").items()
-            if has_meaning_in(feature, "CT")
+            if has_meaning_in(feature, modality)
         },
         uncertainty={
             name: score() for name, score in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items()
         },
         ood={},
+        modality=modality,
     )
 
 
-def _load_model(folder: Path | None, device: str, with_network: bool, allowed: AllowList) -> LoadedModel | None:
-    if folder is None and not with_network and not SHIPPED_MODEL.is_dir():
-        return None
+def _load_model(
+    folder: Path | None, device: str, with_network: bool, allowed: AllowList, modality: Modality
+) -> LoadedModel | None:
+    if folder is None and not with_network and (modality != "CT" or not SHIPPED_MODEL.is_dir()):
+        return None  # the shipped quality model knows masks of CT alone
     return load_model(folder or SHIPPED_MODEL, device=device, with_network=with_network, allowed=allowed)
 
 

@@ -228,7 +228,7 @@ class Worker:
 
     def _scored(self, source: Path | tuple[Path, ...]) -> Finding:
         begun = time.perf_counter()
-        series = read_series(source)
+        series = read_series(source, self._toolkit.modality)
         read_s = time.perf_counter() - begun
         result = analyse_case(series.volume, self._toolkit)
         told = result.to_json()

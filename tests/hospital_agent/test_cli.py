@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from hospital_agent.cli import app, main
+from hospital_agent.cli import app
 from tests.agent_site import KEY, Site
 from tests.model_folder import write_model
 from tests.series_files import SECRET_NAME, SECRET_PATIENT, chest_values, write_nifti, write_series
@@ -34,35 +34,6 @@ def mask(tmp_path: Path) -> Path:
     voxels = np.zeros(SHAPE, dtype=np.uint8)
     voxels[4:7, 6:9, 6:9] = 1
     return write_nifti(tmp_path / "m.nii.gz", voxels)
-
-
-class Outcome:
-    """What a command printed and how it ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command in this process, as the installed program would."""
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["hospital-agent", *map(str, arguments)])
-        capfd.readouterr()
-        code: object = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        captured = capfd.readouterr()
-        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return call
 
 
 class TestAnalyse:

@@ -1,7 +1,6 @@
 """`hospital-agent fit`: a model from elsewhere and images in, a model folder for `analyse` and the agent out."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,75 +11,28 @@ from hospital_agent.allow_list import NOBODY, AllowList, ModelFiles
 from hospital_agent.analysis.errors import ModelMismatch, TooFewCases
 from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.analysis.uncertainty import uncertainty_scores
-from hospital_agent.cli import main
 from hospital_agent.errors import ModelNotAllowed
 from hospital_agent.fitting import Seen, find_inputs, fit
 from hospital_agent.model_folder import load_model
 from hospital_agent.toolkit import build_toolkit
 from shared.quantities import Direction
+from tests.fitted_model import chest, digest_of, write_cases
 from tests.patches import layer_of, segmentation_of
 from tests.series_files import write_nifti, write_series
 from tests.torchscript_model import write_torchscript
 
 pytestmark = pytest.mark.timeout(600)
-SHAPE = (14, 30, 26)
 PATIENTS = 8
-
-
-def chest(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(Z, Y, X) HU with a bright lesion, and its reference; in every third patient the reference is elsewhere too."""
-    rng = np.random.default_rng(seed)
-    values = np.full(SHAPE, -1000, dtype=np.int16)
-    values[2:-2, 5:-5, 5:-5] = rng.integers(-80, 120, size=values[2:-2, 5:-5, 5:-5].shape)
-    reference = np.zeros(SHAPE, dtype=np.uint8)
-    z, y, x = rng.integers(3, 6), rng.integers(7, 14), rng.integers(7, 12)
-    values[z : z + 4, y : y + 6, x : x + 6] = 700
-    reference[z : z + 4, y : y + 6, x : x + 6] = 1
-    if seed % 3 == 0:
-        reference[3:11, 18:24, 14:20] = 1  # what the threshold cannot see: these masks have failed
-    return values, reference
 
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cases")
-    for part in ("images", "references"):
-        (folder / part).mkdir()
-    for seed in range(PATIENTS):
-        values, reference = chest(seed)
-        write_nifti(folder / "images" / f"case_{seed}_0000.nii.gz", values)
-        write_nifti(folder / "references" / f"case_{seed}.nii.gz", reference)
-    return folder
+    return write_cases(tmp_path_factory.mktemp("cases"), PATIENTS)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_torchscript(tmp_path_factory.mktemp("foreign"))
-
-
-def digest_of(model: Path) -> str:
-    return ModelFiles.read(model.parent, ["model.ts", "model.json"]).digest
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["hospital-agent", *map(str, arguments)])
-        capfd.readouterr()
-        code: object = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        captured = capfd.readouterr()
-        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return call
 
 
 def test_from_images_to_a_folder_that_analyses(run: Any, cases: Path, model: Path, tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """The map of distances, through the command line and on a NIfTI phantom: where it lies, and what it says."""
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ import pytest
 
 from hospital_agent.analysis.errors import NotApplicable
 from hospital_agent.analysis.ood.tiles import on_source_grid
-from hospital_agent.cli import main
 from hospital_agent.ingest.geometry import to_volume_axes
 from hospital_agent.ingest.nifti import read_nifti
 from hospital_agent.ingest.series import read_series
@@ -39,27 +36,13 @@ def volume(tmp_path: Path) -> Path:
     return tmp_path / "v.nii.gz"
 
 
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    def call(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hospital-agent", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        return (code or 0, *capfd.readouterr())
-
-    return call
-
-
 def test_the_map_lies_on_the_input_and_averages_to_the_score(
     run: Any, volume: Path, model: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "map.nii.gz"
-    code, said, _ = run("analyse", volume, "--model", model, "--device", "cpu", "--map-out", out)
-    assert code == 0
-    told = json.loads(said)
+    done = run("analyse", volume, "--model", model, "--device", "cpu", "--map-out", out)
+    assert done.code == 0
+    told = done.json
     assert told["segmentation"]["map"] == str(out)
     source, written = nib.load(volume), nib.load(out)
     assert written.shape == source.shape
@@ -97,10 +80,10 @@ def test_a_supplied_mask_and_another_file_type_are_wrong_usage(
     run: Any, volume: Path, model: Path, tmp_path: Path
 ) -> None:
     mask = write_nifti(tmp_path / "m.nii.gz", np.zeros(SHAPE, dtype=np.uint8), SPACING)
-    code, _, err = run("analyse", volume, "--mask", mask, "--model", model, "--map-out", tmp_path / "map.nii.gz")
-    assert (code, "--map-out" in err) == (2, True)
-    code, _, err = run("analyse", volume, "--model", model, "--map-out", tmp_path / "map.png")
-    assert (code, ".nii.gz" in err) == (2, True)
+    done = run("analyse", volume, "--mask", mask, "--model", model, "--map-out", tmp_path / "map.nii.gz")
+    assert (done.code, "--map-out" in done.err) == (2, True)
+    done = run("analyse", volume, "--model", model, "--map-out", tmp_path / "map.png")
+    assert (done.code, ".nii.gz" in done.err) == (2, True)
 
 
 def test_a_model_without_the_score_and_a_case_without_features_are_named(model: Path) -> None:
