@@ -174,7 +174,8 @@ class Site:
     Args:
         folder: everything lies in here.
         reached: told the points at which a test may let the agent crash.
-        settings: what shall differ from the defaults of this class.
+        settings: what shall differ from the defaults of this class; with a `model_dir` the toolkit is not the quick
+            one, but is loaded by the program itself.
     """
 
     def __init__(
@@ -192,7 +193,8 @@ class Site:
         self.clock = clock or TestClock()
         self.central = central or SmallCentral(self.clock)
         self.settings = site_settings(self.inbox, self.data, **settings)
-        self.toolkit, self.reached = toolkit or quick_toolkit(), reached
+        self.toolkit = toolkit or (None if "model_dir" in settings else quick_toolkit())
+        self.reached = reached
         self.store = Store.open(self.data)
         self.worker = self.start()
 
