@@ -61,6 +61,8 @@ def fit_folder(
     segmenter = open_model(external, Path(), allowed=allowed, version=version, model_hash="none", device=device)
     toolkit = toolkit_around(segmenter, external["backend"], version, modality=modality)
     seen = look_at(_with_progress(inputs), toolkit, say)
+    if not seen and modality == "CT":
+        say("no image could be used as CT; where they are MR, say --modality MR")
     fitted = fit(seen, directions_of(toolkit), version=version, say=say)
     out.mkdir(parents=True, exist_ok=True)
     kept = _copied(external, out) if copy else external

@@ -76,6 +76,7 @@ def test_a_series_of_ct_among_the_images_is_said_and_left_out(run: Any, tmp_path
     for seed in range(3):
         write_series(tmp_path / "images" / f"mr{seed}", brain(seed)[0], modality="MR", patient=f"p{seed}")
     write_series(tmp_path / "images" / "ct", chest_values(SHAPE), patient="p9")
+    nifti = write_cases(tmp_path / "files", 2, "MR") / "images"
     given = ("fit", "--model", model, "--images", tmp_path / "images", "--out", tmp_path / "out", "--modality", "MR")
     done = run(*given, "--allow", digest_of(model))
     assert done.code == 0, done.err
@@ -85,6 +86,8 @@ def test_a_series_of_ct_among_the_images_is_said_and_left_out(run: Any, tmp_path
     done = run(*other, "--allow", digest_of(model))
     assert done.code == 1
     assert "mr0 was left out: These images are not CT." in done.err
+    done = run("fit", "--model", model, "--images", nifti, "--out", tmp_path / "other", "--allow", digest_of(model))
+    assert (done.code, "--modality MR" in done.err) == (1, True)
 
 
 class TestTheOtherModality:
