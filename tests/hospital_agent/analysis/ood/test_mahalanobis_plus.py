@@ -1,6 +1,7 @@
 """Every layer counts alike, whatever its size; what is strong but points the same way is no news."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ def case(seed: int, change: str = "", by: float = 0.0, scale: float = 1.0) -> Se
     return replace(segmentation_of(np.zeros((4, 4, 4), np.float32)), layers=layers)
 
 
+@cache
 def fitted(count: int = 60) -> MahalanobisPlus:
     seen = [MahalanobisPlus.observe(case(seed)) for seed in range(count)]
     return MahalanobisPlus.fit_cases([one for one in seen if one is not None], [f"p{i}" for i in range(count)])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hospital_agent.analysis.errors import ModelMismatch
+from hospital_agent.analysis.quality import QualityPrediction
 from hospital_agent.analysis.quality.fused import FusedQualityModel, FusedScore, spread_of
 from hospital_agent.analysis.quality.fused_fit import fit_fused
 from hospital_agent.analysis.quality.trees import TreeEnsemble
@@ -18,6 +19,11 @@ CASES = shifted_cases(patients=20, families=2)
 @pytest.fixture(scope="module")
 def model() -> FusedQualityModel:
     return fit_fused(CASES.rows, CASES.dice, CASES.patients, CASES.families, CASES.directions)  # names alone count
+
+
+@pytest.fixture(scope="module")
+def answers(model: FusedQualityModel) -> list[QualityPrediction]:
+    return [model.predict(row) for row in CASES.rows]
 
 
 def test_line_and_trees_on_paper() -> None:
@@ -36,10 +42,9 @@ def test_line_and_trees_on_paper() -> None:
     np.testing.assert_allclose(score.badness(np.array([[0.0], [1.0]])), [0.25 - 0.5, 2.25 + 0.5])
 
 
-def test_risk_and_prediction_rank_alike(model: FusedQualityModel) -> None:
-    rows = CASES.rows[:60]
-    risk = np.array([model.risk(row) for row in rows])
-    dice = np.array([model.predict(row).predicted_dice for row in rows], dtype=float)
+def test_risk_and_prediction_rank_alike(model: FusedQualityModel, answers: list[QualityPrediction]) -> None:
+    risk = np.array([model.risk(row) for row in CASES.rows[:60]])
+    dice = np.array([answer.predicted_dice for answer in answers[:60]], dtype=float)
     np.testing.assert_array_equal(np.argsort(risk, kind="stable"), np.argsort(-dice, kind="stable"))
     assert np.all((risk > 0) & (risk < 1))
 
@@ -63,9 +68,10 @@ def test_contributions_sum_to_the_difference_from_the_training_mean(model: Fused
         assert answer.failure_probability == pytest.approx(1 / (1 + np.exp(-told)))
 
 
-def test_an_interval_is_wider_where_more_is_possible(model: FusedQualityModel) -> None:
+def test_an_interval_is_wider_where_more_is_possible(
+    model: FusedQualityModel, answers: list[QualityPrediction]
+) -> None:
     np.testing.assert_allclose(spread_of(np.array([0.0, 0.5, 1.0])), [0.1, 0.5, 0.1])
-    answers = [model.predict(row) for row in CASES.rows]
     assert model.interval_note.startswith("90 % over 20 patients under images of shifts not seen")
     inside = [a.low <= truth <= a.high for a, truth in zip(answers, CASES.dice, strict=True)]
     assert np.mean(inside) > 0.85
@@ -97,7 +103,8 @@ def test_damage_is_named(model: FusedQualityModel, damage: dict[str, Any]) -> No
         FusedQualityModel.from_json(whole | damage)
 
 
-def test_tells_its_threshold_to_whoever_counts_flags(model: FusedQualityModel) -> None:
+def test_tells_its_threshold_to_whoever_counts_flags(
+    model: FusedQualityModel, answers: list[QualityPrediction]
+) -> None:
     assert model.thresholds == (model.threshold,)
-    answers = [model.predict(row) for row in CASES.rows[:20]]
     assert all(a.flagged == ((a.failure_probability or 0) > model.thresholds[0]) for a in answers)

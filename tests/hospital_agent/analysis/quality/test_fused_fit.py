@@ -14,6 +14,12 @@ def training(cases: ShiftedCases) -> fused_fit.FusedTraining:
     return fused_fit._training(cases.rows, cases.dice, cases.patients, cases.families, cases.directions, ["none"])
 
 
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For laws that hold exactly, however many trees there are."""
+    monkeypatch.setattr(fused_fit, "TREES", 5)
+
+
 def test_every_case_is_predicted_once_by_a_fit_that_saw_neither_its_patient_nor_its_family() -> None:
     cases = training(shifted_cases(patients=9, families=7))
     predicted = np.zeros(cases.dice.size, dtype=int)
@@ -69,6 +75,7 @@ def test_equal_dice_share_their_normal_score() -> None:
     assert scores[0] == scores[2] < scores[3] < scores[1]
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_the_ranking_alone_is_that_of_the_whole_model() -> None:
     cases = shifted_cases(patients=6, families=2)
     given = (cases.rows, cases.dice, cases.patients, cases.families, cases.directions)
@@ -93,6 +100,7 @@ def test_finds_failures_of_a_family_that_it_has_not_seen_better_than_any_score_a
     assert np.nanmean(ours) > np.nanmean(single, axis=0).max()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_unknown_dice_is_left_out_and_names_that_were_not_given_are_not_looked_at() -> None:
     cases = shifted_cases(patients=6, families=2)
     given = (cases.patients, cases.families, cases.directions)
