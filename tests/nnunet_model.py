@@ -138,6 +138,7 @@ def _train(folder: Path) -> None:
             ITERATIONS,
             1,
         )
+        trainer.logger.plot_progress_png = lambda *_: None  # nobody looks, and a picture costs as much as an epoch
         trainer.run_training()
 
 
