@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hospital_agent.analysis.segmentation.base import LayerSummary, PatchFeatures, Reconstruction, Segmentation
+from hospital_agent.analysis.segmentation.distortion import distortion_of, squared_difference
 from hospital_agent.analysis.segmentation.reconstruction import compare
 
 Shape = tuple[int, int, int]
@@ -59,6 +60,26 @@ def segmentation_of(
         device="cpu",
         passes=1,
     )
+
+
+def distorted_segmentation(
+    segmentation: Segmentation,
+    plain: NDArray[np.floating],
+    distorted: NDArray[np.floating],
+    latents: NDArray[np.floating] | None = None,
+) -> Segmentation:
+    """The segmentation as if it had been made with an autoencoder, from both softmax maps (C, Z, Y, X) of its network.
+
+    Args:
+        latents: (P, L), one row a tile; zeros when not given.
+    """
+    before, after = np.asarray(plain, dtype=np.float32), np.asarray(distorted, dtype=np.float32)
+    tiles = 1 if segmentation.patches is None else len(segmentation.patches.starts)
+    vectors = np.zeros((tiles, 2)) if latents is None else latents
+    spacing_mm = segmentation.working_spacing_mm or (2.0, 2.0, 2.0)
+    foreground = before.argmax(axis=0) > 0
+    told = distortion_of(squared_difference(before, after), foreground, spacing_mm, vectors.astype(np.float32))
+    return replace(segmentation, distortion=told)
 
 
 def layer_of(

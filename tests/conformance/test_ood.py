@@ -1,7 +1,8 @@
 """Laws that every registered OOD score obeys. There is no list of exceptions, and a new score needs no edit here.
 
-The cases are drawn, not segmented: tiles, three layers with three foreground classes, intensities, and masks beside
-their reconstruction, so that each score finds what it looks at. A case may be ordinary, or on its way to another world.
+The cases are drawn, not segmented: tiles, three layers with three foreground classes, intensities, masks beside their
+reconstruction, and what an autoencoder at the bottleneck changes, so that each score finds what it looks at. A case may
+be ordinary, or on its way to another world.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,14 +15,15 @@ import pytest
 
 from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError, ModelMismatch, TooFewCases
 from hospital_agent.analysis.ood import Observation, OodScore, ood_scores
-from hospital_agent.analysis.segmentation.base import LayerSummary, Reconstruction, Segmentation
+from hospital_agent.analysis.segmentation.base import Distortion, LayerSummary, Reconstruction, Segmentation
 from shared.quantities import CUT_COUNT
-from tests.patches import layer_of, reconstruction_of, segmentation_of, starts_of
+from tests.patches import distorted_segmentation, layer_of, reconstruction_of, segmentation_of, starts_of
 
 SHAPE, TILE, TILE_DIMENSION, CLASSES = (14, 10, 20), (8, 8, 8), 24, 4
 CHANNELS = {"early": 5, "bottleneck": 9, "last": 7}
 PATIENTS = [f"p{i // 2}" for i in range(24)]
 POSITIONS = 160
+LATENT_DIMENSION = 6
 
 NAMES = ood_scores.load("hospital_agent.analysis.ood").names()
 every_score = pytest.mark.parametrize("name", NAMES)
@@ -47,7 +49,18 @@ def case(seed: int, away: float = 0.0) -> Segmentation:
     made = segmentation_of(np.zeros(SHAPE, np.float32), tiles, TILE)
     layers = {name: layer(rng, name, away) for name in CHANNELS}
     reconstructed = reconstruction_of(rng, away, CLASSES - 1)
-    return replace(made, layers=layers, intensities=counts / counts.sum(), reconstructed=reconstructed)
+    made = replace(made, layers=layers, intensities=counts / counts.sum(), reconstructed=reconstructed)
+    return distorted(made, rng, away, known=seed < len(PATIENTS))
+
+
+def distorted(segmentation: Segmentation, rng: np.random.Generator, away: float, *, known: bool) -> Segmentation:
+    """With an autoencoder that changes every voxel's answer: less where it knows the case, more far away."""
+    drawn = rng.gamma(0.3, size=(2, CLASSES, *SHAPE))
+    plain, other = drawn / drawn.sum(axis=1, keepdims=True)
+    share = (0.05 if known else 0.07) + 0.9 * away
+    latents = rng.normal(size=(len(starts_of(SHAPE, TILE)), LATENT_DIMENSION)) + rng.normal(size=LATENT_DIMENSION)
+    latents += away * 30 * np.random.default_rng(2).normal(size=LATENT_DIMENSION)
+    return distorted_segmentation(segmentation, plain, (1 - share) * plain + share * other, latents)
 
 
 @cache
@@ -95,7 +108,14 @@ def with_features(segmentation: Segmentation, change: Callable[[np.ndarray], np.
     told, intensities = segmentation.reconstructed, change(segmentation.intensities)
     assert told is not None
     changed = Reconstruction(change(told.dice_gap), change(told.hausdorff_mm))
-    return replace(segmentation, patches=patches, layers=layers, intensities=intensities, reconstructed=changed)
+    moved = replace(segmentation, patches=patches, layers=layers, intensities=intensities, reconstructed=changed)
+    return replace(moved, distortion=_with_distortion(segmentation.distortion, change))
+
+
+def _with_distortion(told: Distortion | None, change: Callable[[np.ndarray], np.ndarray]) -> Distortion:
+    assert told is not None
+    assert told.by_class_foreground is not None
+    return Distortion(change(told.by_class), change(told.by_class_foreground), change(told.latents))
 
 
 def one_more(features: np.ndarray) -> np.ndarray:
@@ -171,11 +191,22 @@ def test_is_the_same_for_the_same_case_and_changes_no_input(name: str) -> None:
 
 def _arrays(segmentation: Segmentation) -> list[np.ndarray]:
     assert segmentation.patches is not None
+    assert segmentation.distortion is not None
+    assert segmentation.distortion.by_class_foreground is not None
     assert segmentation.intensities is not None
     of_layers = [a for one in segmentation.layers.values() for a in (one.mean, one.gram, one.class_means)]
     told = segmentation.reconstructed
     assert told is not None
-    return [segmentation.patches.features, segmentation.intensities, told.dice_gap, told.hausdorff_mm, *of_layers]
+    distortion = segmentation.distortion
+    of_distortion = [distortion.by_class, distortion.by_class_foreground, distortion.latents]
+    return [
+        segmentation.patches.features,
+        segmentation.intensities,
+        told.dice_gap,
+        told.hausdorff_mm,
+        *of_layers,
+        *of_distortion,
+    ]
 
 
 @every_score

@@ -151,11 +151,11 @@ class UNetDistorter:
         with listening({**whole, **{f"first {i}": parts[0] for i, parts in enumerate(levels)}}) as heard:
             plain = network.decode(features)
         change = reconstructed - features[-1]
-        last = reconstructed
         for i in reversed(range(len(levels))):
-            last = _rest(levels[i][1:], heard[f"first {i}"] + _lifted(network.up[i], levels[i][0], change))
-            change = last - heard[f"level {i}"]
-        return Answers(plain, network.head(last), latents)
+            first = _lifted(network.up[i], levels[i][0], change).add_(heard[f"first {i}"])
+            last = _rest(levels[i][1:], first)
+            change = last if i == 0 else last.sub_(heard[f"level {i}"])
+        return Answers(plain, network.head(change), latents)
 
 
 def _lifted(up: nn.Module, first: nn.Module, change: Tensor) -> Tensor:
