@@ -1,0 +1,113 @@
+"""From when on a mask's agreement with its reconstruction is unusual: Tukey's fences on pDC and pHD.
+
+pDC is the pseudo Dice between a mask and what a mask autoencoder makes of it (1 - `mask_autoencoder_pdc`; higher is
+better), pHD the pseudo Hausdorff distance in mm (`mask_autoencoder_phd`; lower is better).
+
+The paper takes the quartiles from the very cases that are judged ("target"). Such fences find the odd ones out of a
+set; when the whole set is shifted they move along and flag nothing. The default here is fences from validation cases.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+
+from hospital_agent.analysis.errors import TooFewCases
+
+Source = Literal["validation", "target"]
+REACH = 1.5  # interquartile ranges beyond a quartile
+FEWEST = 4  # cases that have quartiles
+
+
+@dataclass(frozen=True)
+class PseudoMeasures:
+    """How well one mask agrees with its reconstruction.
+
+    Args:
+        pdc: pseudo Dice in [0, 1], higher is better; None where neither holds anything.
+        phd_mm: pseudo Hausdorff distance in mm, lower is better; may be infinite; None where neither holds anything.
+    """
+
+    pdc: float | None
+    phd_mm: float | None
+
+    @classmethod
+    def from_scores(cls, values: Mapping[str, float | None]) -> Self:
+        """From the values of the two registered scores."""
+        gap = values.get("mask_autoencoder_pdc")
+        return cls(None if gap is None else 1.0 - gap, values.get("mask_autoencoder_phd"))
+
+
+@dataclass(frozen=True)
+class Fences:
+    """The thresholds of eq. 3 and 4.
+
+    Args:
+        low_pdc: a pDC below it is unusual.
+        high_phd_mm: a pHD above it is unusual.
+        case_count: how many cases the quartiles are of.
+        source: of these cases.
+    """
+
+    low_pdc: float
+    high_phd_mm: float
+    case_count: int
+    source: Source
+
+    def flags(self, found: PseudoMeasures) -> bool:
+        """Whether pDC < low or pHD > high; what is undefined is not unusual."""
+        return self.flags_pdc(found) or self.flags_phd(found)
+
+    def flags_pdc(self, found: PseudoMeasures) -> bool:
+        """Whether the pDC alone is unusual."""
+        return found.pdc is not None and found.pdc < self.low_pdc
+
+    def flags_phd(self, found: PseudoMeasures) -> bool:
+        """Whether the pHD alone is unusual."""
+        return found.phd_mm is not None and found.phd_mm > self.high_phd_mm
+
+
+def fences_of(cases: Iterable[PseudoMeasures], source: Source = "validation") -> Fences:
+    """Q1 - 1.5 IQR of pDC and Q3 + 1.5 IQR of pHD, quartiles interpolated linearly between cases.
+
+    Infinite and missing values are left out: in the published code one infinite pHD makes IQR and threshold infinite
+    or NaN, and the test stops flagging. What is left out can still be flagged.
+
+    Args:
+        source: what the cases are, which the fences remember.
+
+    Raises:
+        TooFewCases: fewer than four cases have both values.
+
+    Source:
+        QC autoencoder and refinement 2021, eq. 3-4.
+    """
+    known = [
+        (case.pdc, case.phd_mm)
+        for case in cases
+        if case.pdc is not None and case.phd_mm is not None and math.isfinite(case.pdc) and math.isfinite(case.phd_mm)
+    ]
+    if len(known) < FEWEST:
+        raise TooFewCases(
+            f"Fences need at least {FEWEST} cases whose pDC and pHD are defined, and there are {len(known)}."
+        )
+    (first, third), (first_far, third_far) = (np.quantile(column, (0.25, 0.75)) for column in zip(*known, strict=True))
+    return Fences(
+        low_pdc=float(first - REACH * (third - first)),
+        high_phd_mm=float(third_far + REACH * (third_far - first_far)),
+        case_count=len(known),
+        source=source,
+    )
+
+
+def fences_by_group(cases: Mapping[str, Sequence[PseudoMeasures]], source: Source = "validation") -> dict[str, Fences]:
+    """Fences for each view or label set, each from its own cases; a group with too few has none."""
+    found = {}
+    for group, measures in cases.items():
+        try:
+            found[group] = fences_of(measures, source)
+        except TooFewCases:
+            continue
+    return found
