@@ -173,7 +173,7 @@ NUMBERS: tuple[PaperNumber, ...] = (
     *_zenk(("forest",), 0.272, 0.131),
     *_zenk(("mahalanobis",), 0.285, 0.150),
     *_zenk(("mean_entropy",), 0.365, 0.148),
-    *_zenk(("mask_autoencoder",), 0.374, 0.193),
+    *_zenk(("mask_autoencoder_pdc",), 0.374, 0.193),
     *_quality("logistic_regression", 0.63, 0.76),
     *_quality("svm", 0.38, 0.68),
     *_quality("ridge", 0.38, 0.14),
