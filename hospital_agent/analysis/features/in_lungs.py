@@ -21,6 +21,7 @@ class LesionInLungs:
     so an integer mask cannot overflow.
     """
 
+    modality = "CT"  # lungs are looked for in HU
     quantity = Quantity(
         name="lesion_in_lungs",
         unit="fraction",
@@ -35,7 +36,7 @@ class LesionInLungs:
     def compute(self, case: Case) -> float | None:
         """In [0, 1]; None for an empty mask or without lungs."""
         components = case.components
-        if case.lungs is None or components.box is None:
+        if case.lungs is None or components.box is None or case.volume.modality != self.modality:
             return None
         inside = case.lungs[components.box].reshape(-1)[components.voxels]
         return int(np.count_nonzero(inside)) / components.voxel_count

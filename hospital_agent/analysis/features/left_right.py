@@ -17,6 +17,7 @@ class LeftRightBalance:
     Undefined for an empty mask, without lungs, and where only one lung is seen: there the lesions have no choice.
     """
 
+    modality = "CT"  # lungs are looked for in HU
     quantity = Quantity(
         name="left_right_balance",
         unit="fraction",
@@ -31,7 +32,7 @@ class LeftRightBalance:
     def compute(self, case: Case) -> float | None:
         """In [-1, 1]; None for an empty mask, or without a lung on both sides."""
         components = case.components
-        if case.lungs is None or components.box is None:
+        if case.lungs is None or components.box is None or case.volume.modality != self.modality:
             return None
         found = lungs_midline(case.volume.array, case.lungs)
         if found is None or not found[1]:
