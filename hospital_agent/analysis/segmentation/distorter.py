@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from hospital_agent.analysis.errors import MissingLayer
@@ -28,11 +27,14 @@ class Answers:
     Args:
         plain, distorted: (B, C, Z, Y, X) logits without and with the autoencoder.
         latents: (B, L).
+        bottleneck, reconstructed: (B, C, z, y, x) what went into the autoencoder, and what came out.
     """
 
     plain: Tensor
     distorted: Tensor
     latents: Tensor
+    bottleneck: Tensor
+    reconstructed: Tensor
 
 
 class Distorter(Protocol):
@@ -49,7 +51,7 @@ class Distorter(Protocol):
         ...
 
     def __call__(self, batch: Tensor) -> Answers:
-        """Both answers to (B, 1, Z, Y, X) tiles; without gradients.
+        """Both answers to (B, 1, Z, Y, X) tiles.
 
         Raises:
             TileMismatch: the autoencoder was made for tiles of another size.
@@ -93,18 +95,23 @@ def halves_of(network: nn.Module) -> Halves | None:
 
 
 def distorter_for(
-    network: nn.Module, autoencoder: ActivationAutoencoder, bottleneck: nn.Module | None = None
+    network: nn.Module,
+    autoencoder: ActivationAutoencoder,
+    bottleneck: nn.Module | None = None,
+    *,
+    differentiable: bool = False,
 ) -> Distorter:
     """The cheapest way to both answers.
 
     Args:
         bottleneck: the layer whose output is reconstructed where the network does not come in two halves.
+        differentiable: the gradient must find its way through the network to the autoencoder: the cheapest way of our
+            U-Net gives none.
 
     Raises:
         MissingLayer: it does not, and no layer is given.
     """
-    autoencoder = autoencoder.eval()
-    if isinstance(network, UNet):
+    if isinstance(network, UNet) and not differentiable:
         return UNetDistorter(network, autoencoder)
     halves = halves_of(network)
     if halves is not None:
@@ -126,7 +133,7 @@ class HalvesDistorter:
         features = self.halves.encode(batch)
         reconstructed, latents = self.autoencoder.answer(features[-1])
         distorted = self.halves.decode([*features[:-1], reconstructed])
-        return Answers(self.halves.decode(features), distorted, latents)
+        return Answers(self.halves.decode(features), distorted, latents, features[-1], reconstructed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +162,7 @@ class UNetDistorter:
             first = _lifted(network.up[i], levels[i][0], change).add_(heard[f"first {i}"])
             last = _rest(levels[i][1:], first)
             change = last if i == 0 else last.sub_(heard[f"level {i}"])
-        return Answers(plain, network.head(change), latents)
+        return Answers(plain, network.head(change), latents, features[-1], reconstructed)
 
 
 def _lifted(up: nn.Module, first: nn.Module, change: Tensor) -> Tensor:
@@ -183,11 +190,11 @@ class HookDistorter:
     passes: int = 2
 
     def __call__(self, batch: Tensor) -> Answers:
-        latents: list[Tensor] = []
+        heard: list[tuple[Tensor, Tensor, Tensor]] = []
 
         def reconstruct(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            reconstructed, latent = self.autoencoder.answer(output)
-            latents.append(latent)
+            reconstructed, latents = self.autoencoder.answer(output)
+            heard.append((latents, output, reconstructed))
             return reconstructed
 
         handle = self.bottleneck.register_forward_hook(reconstruct)
@@ -195,6 +202,6 @@ class HookDistorter:
             distorted = self.network(batch)
         finally:
             handle.remove()
-        if not latents:
-            raise MissingLayer("The network did not pass through the layer that is called its bottleneck.")
-        return Answers(self.network(batch), distorted, torch.cat(latents))
+        if len(heard) != 1:
+            raise MissingLayer("The network did not pass once through the layer that is called its bottleneck.")
+        return Answers(self.network(batch), distorted, *heard[0])

@@ -126,7 +126,15 @@ class NetworkSegmenter:
         if autoencoder.shape.tile != self.grid.tile:
             made_for, here = (" x ".join(map(str, tile)) for tile in (autoencoder.shape.tile, self.grid.tile))
             raise TileMismatch(f"The autoencoder was made for tiles of {made_for} voxels, and this model cuts {here}.")
-        self.distorter = distorter_for(self.network, autoencoder.to(self.device), self.keep.layers.get(BOTTLENECK))
+        self.distorter = distorter_for(
+            self.network, autoencoder.eval().to(self.device), self.keep.layers.get(BOTTLENECK)
+        )
+
+    def working_image(self, volume: Volume) -> FloatArray:
+        """(Z, Y, X) what tiles are cut from: on the working grid, in CT the box around the body, normalised."""
+        image = resample(volume.array, volume.spacing_mm, self.grid.spacing_mm)
+        inside = image[body_box(image, self.grid.spacing_mm)] if self.grid.scheme == "hu_window" else image
+        return self.grid.normalise(inside.astype(np.float32))
 
     def segment(self, volume: Volume) -> Segmentation:
         """Segment a volume (CT in HU); one forward pass, and what `attach` says."""

@@ -154,7 +154,7 @@ def test_any_other_network_is_run_twice_and_says_so() -> None:
     assert not network.deep._forward_hooks
     with pytest.raises(MissingLayer, match="bottleneck"):
         distorter_for(network, autoencoder)
-    with pytest.raises(MissingLayer, match="did not pass"):
+    with pytest.raises(MissingLayer, match="did not pass once"):
         HookDistorter(network, autoencoder, nn.Identity())(batch)
 
 
