@@ -18,6 +18,8 @@ SOURCES = {
     "kl_from_uniform": "González 2021",
     "mc_dropout": "González 2021",
     "pooled_mahalanobis": "Lennartz 2023",
+    "latent_mahalanobis": "Lennartz 2023",
+    "segmentation_distortion": "Lennartz 2023",
     "mean_entropy": "Lennartz 2023",
     "ensemble_entropy": "Lennartz 2023",
     "spectral_signature": "Karimi 2022",
@@ -27,6 +29,8 @@ SOURCES = {
     "odin": "Karimi 2022",
     "unc_dropout": "Karimi 2022",
     "unc_ensemble": "Karimi 2022",
+    "mask_autoencoder_pdc": "Galati 2021",
+    "mask_autoencoder_phd": "Galati 2021",
 }
 
 

@@ -12,12 +12,17 @@ from tqdm import tqdm
 
 from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
+from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
+from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.unet import UNet
+from hospital_agent.autoencoder_files import load_autoencoder, save_autoencoder
 from hospital_agent.evaluation.cache import fingerprint_of
+from hospital_agent.evaluation.mask_autoencoders import with_reconstruction
 from hospital_agent.evaluation.scoring import Scorer, fit_reference
 from hospital_agent.evaluation.splits import split_patients
 from hospital_agent.evaluation.tasks import Example, FolderTask, Labels, Parts, Setting, TrainingPlan
+from hospital_agent.training.autoencoder import AutoencoderTraining, train_for
 from hospital_agent.training.loop import LoopPlan, load_best, train
 from hospital_agent.training.segmenter import segmentation_loss
 
@@ -45,9 +50,13 @@ class FolderExperiment:
         """The same for every image of the seed."""
         if self._scorer is None:
             members = [self._member(number) for number in range(self.task.members)]
+            if self.task.plan.autoencoder_steps:
+                members[0].attach(self._autoencoder(members[0]))
+            place = self.setting.out / "networks"
+            first = with_reconstruction(members[0], self.task, self.parts.train, place, self.seed)
             bar = tqdm(self.parts.train, desc=f"seed {self.seed}: reference", unit="image", mininterval=5)
-            reference = fit_reference((one.patient, members[0].segment(one.content[0])) for one in bar)
-            self._scorer = Scorer(self.task.name, members, reference, self.seed)
+            reference = fit_reference((one.patient, first.segment(one.content[0])) for one in bar)
+            self._scorer = Scorer(self.task.name, [first, *members[1:]], reference, self.seed)
         return self._scorer
 
     def cache_name(self, _example: Example) -> str:
@@ -64,6 +73,10 @@ class FolderExperiment:
             member=number,
             device=self.setting.device,
         )
+
+    def _autoencoder(self, member: NetworkSegmenter) -> ActivationAutoencoder:
+        networks = self.setting.out / "networks"
+        return trained_autoencoder(self.task, member, self.parts.train, self._choose_on, networks, seed=self.seed)
 
 
 def _first_patients(examples: Sequence[Example], most: int) -> list[Example]:
@@ -94,8 +107,7 @@ def trained_segmenter(
     for those of a whole one.
     """
     images = sorted(example.name for example in train_on)
-    made_of = [asdict(task.grid), asdict(task.shape), asdict(task.plan), images]
-    place = folder / f"seed{seed}-{fingerprint_of(made_of)}" / f"member{member}"
+    place = folder / network_name(task, images, seed) / f"member{member}"
     finished = place / "network.pt"
     start = zlib.crc32(f"{task.name}/{seed}/{member}".encode())
     torch.manual_seed(start)
@@ -110,6 +122,39 @@ def trained_segmenter(
     return BundledSegmenter(
         network.cpu(), task.grid, version=f"{task.name}-seed{seed}-member{member}", model_hash="0" * 64, device=device
     )
+
+
+def network_name(task: FolderTask, images: Sequence[str], seed: int) -> str:
+    """Under which name the networks of a seed lie, which were trained on these images."""
+    made_of = [asdict(task.grid), asdict(task.shape), task.plan.of_network(), list(images)]
+    return f"seed{seed}-{fingerprint_of(made_of)}"
+
+
+def trained_autoencoder(
+    task: FolderTask,
+    segmenter: NetworkSegmenter,
+    train_on: Sequence[Example],
+    validate_on: Sequence[Example],
+    networks: Path,
+    *,
+    seed: int,
+) -> ActivationAutoencoder:
+    """The activation autoencoder of a seed's first member, from its folder or freshly trained into it.
+
+    It lies beside the network's weights, in a folder whose name changes with how it was trained.
+    """
+    plan = AutoencoderTraining(steps=task.plan.autoencoder_steps, batch=task.plan.batch, seed=seed)
+    images = sorted(example.name for example in train_on)
+    place = networks / network_name(task, images, seed) / "member0" / f"autoencoder-{fingerprint_of(asdict(plan))}"
+    if not (place / "autoencoder.json").exists():
+        learnt, held_out = (
+            [segmenter.working_image(one.content[0]) for one in part] for part in (train_on, validate_on)
+        )
+        made = train_for(segmenter, learnt, held_out, place / "training", plan)
+        save_autoencoder(place, made, **asdict(plan))
+        for checkpoint in (place / "training").glob("*.pt"):
+            checkpoint.unlink()
+    return load_autoencoder(place)
 
 
 def _train(

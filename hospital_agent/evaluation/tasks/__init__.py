@@ -90,12 +90,19 @@ class TrainingPlan:
     Args:
         patch: voxels of a training tile, (Z, Y, X).
         steps, batch, learning_rate: of the loop.
+        autoencoder_steps: of the activation autoencoder of the first member, which changes neither network nor mask;
+            0 trains none.
     """
 
     patch: Shape
     steps: int
     batch: int
     learning_rate: float = 3e-3
+    autoencoder_steps: int = 0
+
+    def of_network(self) -> dict[str, Any]:
+        """What the network depends on, as JSON values: with or without an autoencoder it is the same network."""
+        return {name: value for name, value in asdict(self).items() if name != "autoencoder_steps"}
 
 
 @dataclass(frozen=True)
@@ -284,7 +291,7 @@ class FolderTask:
             for strength in self.strengths
             for number in range(4)
         ]
-        network = [asdict(self.grid), asdict(self.shape), asdict(self.plan), asdict(self.split)]
+        network = [asdict(self.grid), asdict(self.shape), self.plan.of_network(), asdict(self.split)]
         return [self.name, *network, self.most_training_patients, draws]
 
 
