@@ -15,6 +15,11 @@ MonitoringError
     │   ├── NoAutoencoder    what a model's activation autoencoder shows was asked of a model without one
     │   └── NotReconstructed no case was compared with a mask autoencoder's reconstruction
     ├── TileMismatch         an autoencoder was made for another tile; the sentence says for which
+    ├── RefinementRefused    a model is not refined, or its refined version not proposed; the sentence says why
+    │   ├── NoAnnotatedCase      the supervised part has nothing to stand on
+    │   ├── NothingFlagged       every mask agrees with its reconstruction: there is nothing to refine
+    │   ├── EverythingFlagged    every mask disagrees: fences that flag all say nothing about one
+    │   └── WorseAfterwards      the refined model is worse where the model was good
     ├── RunsCode             loading a model would run code that came with it, and nobody has allowed that
     └── ModelMismatch        a model folder is damaged, or its parts do not belong together
 """
@@ -80,6 +85,26 @@ class NotReconstructed(NotApplicable, TooFewCases):
 
 class TileMismatch(AnalysisError, ValueError):
     """An activation autoencoder was made for tiles or a bottleneck of another size; the sentence says for which."""
+
+
+class RefinementRefused(AnalysisError, RuntimeError):
+    """A model is not refined, or its refined version is not proposed."""
+
+
+class NoAnnotatedCase(RefinementRefused):
+    """Refinement holds on to what people annotated, and there is no such case."""
+
+
+class NothingFlagged(RefinementRefused):
+    """No case is flagged: there is nothing to refine."""
+
+
+class EverythingFlagged(RefinementRefused):
+    """Every case is flagged: the fences mean nothing here."""
+
+
+class WorseAfterwards(RefinementRefused):
+    """The refined model is worse than the model on cases that were good before."""
 
 
 class RunsCode(AnalysisError):
