@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,8 @@ from hospital_agent.errors import CaseFailed, InputRefused
 if TYPE_CHECKING:
     from hospital_agent.allow_list import AllowList
 
+ShownMap = Literal["distances", "distortion"]
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -37,6 +39,7 @@ class Wish:
     device: str
     mask_out: Path | None
     map_out: Path | None
+    map: ShownMap
 
 
 def analyse(
@@ -59,8 +62,12 @@ def analyse(
     mask_out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the mask here (.nii.gz).")] = None,
     map_out: Annotated[
         Path | None,
-        typer.Option(dir_okay=False, help="Write the map of distances from training here (.nii.gz); 0 is outside."),
+        typer.Option(dir_okay=False, help="Write a map for people here (.nii.gz); 0 is outside."),
     ] = None,
+    map_: Annotated[
+        ShownMap,
+        typer.Option("--map", help="Of --map-out: distances from training, or what familiar features would change."),
+    ] = "distances",
 ) -> None:
     """Segment and score one CT or MR series, or score a mask that another product made."""
     check_device(device)
@@ -69,7 +76,7 @@ def analyse(
             raise typer.BadParameter("must end in .nii or .nii.gz.", param_hint=option)
     if map_out is not None and mask is not None:
         raise typer.BadParameter("needs the network's features; a given --mask has none.", param_hint="--map-out")
-    wish = Wish(path, mask, lungs, modality, model, device, mask_out, map_out)
+    wish = Wish(path, mask, lungs, modality, model, device, mask_out, map_out, map_)
     try:
         result = _analysed(wish, allowed_models(allow, data_dir))
     except InputRefused as refusal:
@@ -84,7 +91,7 @@ def analyse(
 def _analysed(wish: Wish, allowed: "AllowList") -> dict[str, Any]:
     from hospital_agent.ingest.series import read_series
     from hospital_agent.pipeline import analyse_case
-    from hospital_agent.shown_map import distance_map
+    from hospital_agent.shown_map import map_named
     from hospital_agent.toolkit import build_toolkit, modality_for
 
     begun = perf_counter()
@@ -101,7 +108,7 @@ def _analysed(wish: Wish, allowed: "AllowList") -> dict[str, Any]:
         wish.model, device=wish.device, with_network=given is None, allowed=allowed, modality=modality
     )
     load_s = perf_counter() - begun - read_s
-    show = None if wish.map_out is None else distance_map(toolkit)
+    show = None if wish.map_out is None else map_named(wish.map, toolkit)
     result = analyse_case(series.volume, toolkit, mask=given, lungs=given_lungs, progress=say)
     written = wish.mask_out or wish.mask
     if wish.mask_out is not None:

@@ -1,7 +1,7 @@
 """`hospital-agent fit`: a model from elsewhere and images in, a model folder out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ from hospital_agent.console import (
     print_json,
     say,
 )
+
+Trained = Literal["segmentation_distortion"]
 
 
 def fit(
@@ -39,15 +41,25 @@ def fit(
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Put the model's own files into the folder as well.")] = False,
     name: Annotated[str | None, typer.Option(help="Of the model, for people.")] = None,
+    method: Annotated[
+        Trained | None,
+        typer.Option(help="Train what this score needs as well: an autoencoder of the network's features; minutes."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Of training what --method asks for.")] = 300,
 ) -> None:
     """Fit all scores to a model that others made, and write a model folder for `analyse` and AGENT_MODEL_DIR."""
     from hospital_agent.fitted_folder import fit_folder
 
     check_device(device)
+    autoencoder = None
+    if method is not None:
+        from hospital_agent.training.autoencoder import AutoencoderTraining
+
+        autoencoder = AutoencoderTraining(steps=steps)
     fitted = fit_folder(
         model, images, references, out,
         allowed=allowed_models(allow, data_dir), device=device, orientation=orientation, mirroring=mirroring, copy=copy,
-        name=name, say=say, modality=modality,
+        name=name, say=say, modality=modality, autoencoder=autoencoder,
     )  # fmt: skip
     for sentence in fitted.left_out:
         say(sentence)

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
@@ -12,11 +12,15 @@ import numpy as np
 from hospital_agent.allow_list import AllowList
 from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.imaging.volume import Modality
+from hospital_agent.fitted_autoencoder import fit_autoencoder
 from hospital_agent.fitting import Fitted, Input, directions_of, find_inputs, fit, look_at
 from hospital_agent.foreign_models import describe, file_names, open_model, together
 from hospital_agent.ingest.nifti import is_nifti
 from hospital_agent.model_folder import save_foreign_model
 from hospital_agent.toolkit import toolkit_around
+
+if TYPE_CHECKING:
+    from hospital_agent.training.autoencoder import AutoencoderTraining
 
 Say = Callable[[str], None]
 EXTERNAL = "external"  # where copied files lie in a model folder
@@ -37,6 +41,7 @@ def fit_folder(
     name: str | None,
     say: Say,
     modality: Modality = "CT",
+    autoencoder: "AutoencoderTraining | None" = None,
 ) -> Fitted:
     """Fit everything that can be fitted to a model and write its folder.
 
@@ -44,6 +49,7 @@ def fit_folder(
         models: one model, or the members of an ensemble.
         orientation: of an nnU-Net's training files; that of most of the images when None.
         copy: put the model's own files into the folder, so that it can be carried elsewhere.
+        autoencoder: how to train an activation autoencoder, for segmentation distortion; None trains none.
         modality: of the images; the folder keeps it, and what is of another one is left out.
 
     Raises:
@@ -59,6 +65,7 @@ def fit_folder(
     version = model_version(external)
     say("loading the model")
     segmenter = open_model(external, Path(), allowed=allowed, version=version, model_hash="none", device=device)
+    reconstructs = None if autoencoder is None else fit_autoencoder(segmenter, inputs, modality, autoencoder, say)
     toolkit = toolkit_around(segmenter, external["backend"], version, modality=modality)
     seen = look_at(_with_progress(inputs), toolkit, say)
     if not seen and modality == "CT":
@@ -77,6 +84,7 @@ def fit_folder(
         quality=None if fitted.quality is None else (fitted.quality_kind or "", fitted.quality.to_json()),
         made_from={"images": len(seen), "patients": fitted.patient_count, "left_out": list(fitted.left_out)},
         modality=modality,
+        autoencoder=reconstructs,
     )
     (out / "MODEL_CARD.md").write_text(card(told, kept, fitted, modality), encoding="utf-8")
     return fitted

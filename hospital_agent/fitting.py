@@ -193,6 +193,8 @@ def _without_images(found: Segmentation) -> Segmentation:
         labels=None,
         class_probabilities=None,
         probability=None if shape is None else np.broadcast_to(np.float32(0.0), shape),
+        distortion=None if found.distortion is None else replace(found.distortion, squares=None),
+        reconstructed=None if found.reconstructed is None else replace(found.reconstructed, labels=None),
     )
 
 
@@ -208,6 +210,7 @@ def _fit_score(kind: type[OodScore], seen: Sequence[Seen]) -> tuple[OodScore, li
         if observation is not None:
             shown.append((i, observation))
     if not shown:
+        kind.fit_cases([], [])  # a score says itself what it misses, and how to get it
         raise NotApplicable("no case shows what it looks at.")
     values: list[float | None] = [None] * len(seen)
     for fold in _folds([seen[i].patient for i, _ in shown]):

@@ -4,6 +4,7 @@
     network.safetensors     weights, half precision; not there for a model from elsewhere
     reference.safetensors   fitted OOD scores, one prefix a score
     validation.json         score -> smallest, median, largest over in-distribution validation cases
+    autoencoder.*           weights and shape of an activation autoencoder; not there for every model
     quality.json            the quality model, with how well its flag finds failures; not there for every model
     MODEL_CARD.md           for people; not part of the hash
 
@@ -30,9 +31,11 @@ from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore, ood_scores
 from hospital_agent.analysis.quality import QualityModel, quality_models
 from hospital_agent.analysis.segmentation.base import Segmenter
+from hospital_agent.autoencoder_files import AUTOENCODER_FILES, load_autoencoder, save_autoencoder
 from hospital_agent.foreign_models import BACKENDS, Spec, open_model
 
 if TYPE_CHECKING:
+    from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
     from hospital_agent.analysis.segmentation.bundled import WorkingGrid
     from hospital_agent.analysis.segmentation.unet import UNet
 
@@ -138,6 +141,7 @@ def save_foreign_model(
     quality: tuple[str, Mapping[str, Any]] | None,
     made_from: Mapping[str, Any],
     modality: Modality = "CT",
+    autoencoder: "ActivationAutoencoder | None" = None,
 ) -> str:
     """Write the model folder of a model from elsewhere: what was fitted to it, and where its own files are.
 
@@ -145,6 +149,7 @@ def save_foreign_model(
         external: see `foreign_models`.
         quality: kind and JSON of the quality model, or None.
         modality: of the images that it reads.
+        autoencoder: of its bottleneck's activations, or None.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_fitted(folder, ood, validation)
@@ -152,6 +157,9 @@ def save_foreign_model(
     if quality is not None:
         _write_json(folder / QUALITY, {"kind": quality[0], "model": quality[1]})
     parts = FITTED if quality is None else (*FITTED, QUALITY)
+    if autoencoder is not None:
+        save_autoencoder(folder, autoencoder)
+        parts = (*parts, *AUTOENCODER_FILES)
     described = {"external": external, "modality": modality}
     return _write_manifest(folder, parts, name, version, external["backend"], described, made_from)
 
@@ -204,7 +212,8 @@ def _modality(manifest: Mapping[str, Any]) -> Modality:
 def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     manifest = _read_manifest(folder)
     files = manifest.get("files", {})
-    expected = PARTS if manifest.get("backend") not in BACKENDS else (*FITTED, *(set(files) & {QUALITY}))
+    own = PARTS if manifest.get("backend") not in BACKENDS else FITTED
+    expected = dict.fromkeys((*own, *(part for part in (QUALITY, *AUTOENCODER_FILES) if part in files)))
     for part in expected:
         if not (folder / part).is_file():
             raise ModelMismatch(f"The model folder '{folder.name}' lacks {part}.")
@@ -214,6 +223,15 @@ def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str, allowed: AllowList) -> Segmenter:
+    segmenter = _network(folder, manifest, digest, device, allowed)
+    if AUTOENCODER_FILES[0] in manifest["files"]:
+        from hospital_agent.fitted_autoencoder import attach_autoencoder
+
+        attach_autoencoder(segmenter, load_autoencoder(folder))
+    return segmenter
+
+
+def _network(folder: Path, manifest: dict[str, Any], digest: str, device: str, allowed: AllowList) -> Segmenter:
     if manifest["backend"] in BACKENDS:
         return open_model(
             manifest["external"], folder,

@@ -117,6 +117,10 @@ class OrientedSegmenter:
         """Segment after a step towards confidence; see `NetworkSegmenter.perturb`."""
         return self._back(self.inner.perturb(self._there(volume), temperature, epsilon))
 
+    def working_image(self, volume: Volume) -> FloatArray:
+        """What tiles are cut from, along the network's axes; see `NetworkSegmenter.working_image`."""
+        return self.inner.working_image(self._there(volume))
+
     def _there(self, volume: Volume) -> Volume:
         array = np.ascontiguousarray(self.axes.there(volume.array))
         return replace(volume, array=array, spacing_mm=self.axes.lengths_there(volume.spacing_mm))
@@ -125,7 +129,9 @@ class OrientedSegmenter:
         def back(array: Any) -> Any:
             return None if array is None else np.ascontiguousarray(self.axes.back(array))
 
-        spacing, patches = found.working_spacing_mm, found.patches
+        spacing, patches, distortion = found.working_spacing_mm, found.patches, found.distortion
+        if distortion is not None:
+            distortion = replace(distortion, squares=back(distortion.squares))
         if patches is not None and found.probability is not None:
             shape = found.probability.shape
             starts = self.axes.starts_back(patches.starts, patches.tile_shape, (shape[0], shape[1], shape[2]))
@@ -138,6 +144,7 @@ class OrientedSegmenter:
             probability=back(found.probability),
             class_probabilities=back(found.class_probabilities),
             patches=patches,
+            distortion=distortion,
             working_spacing_mm=None if spacing is None else self.axes.lengths_back(spacing),
             warnings=(*found.warnings, *self.warnings),
         )
