@@ -21,6 +21,7 @@ from hospital_agent.console import FAULT, USAGE, DataDir, print_json, say
 from hospital_agent.evaluating import evaluate
 from hospital_agent.fit_command import fit
 from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
+from hospital_agent.refining import refine
 from hospital_agent.reviewing import review_app
 from shared.clock import rfc3339, utc_now
 from shared.errors import MonitoringError, SettingsError
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(analyse)
 app.command()(fit)
 app.command()(evaluate)
+app.command()(refine)
 app.add_typer(review_app, name="review")
 
 

@@ -5,6 +5,7 @@
     reference.safetensors   fitted OOD scores, one prefix a score
     validation.json         score -> smallest, median, largest over in-distribution validation cases
     autoencoder.*           weights and shape of an activation autoencoder; not there for every model
+    mask_autoencoder.*      weights and shape of an autoencoder of masks; not there for every model
     quality.json            the quality model, with how well its flag finds failures; not there for every model
     MODEL_CARD.md           for people; not part of the hash
 
@@ -33,16 +34,22 @@ from hospital_agent.analysis.quality import QualityModel, quality_models
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.autoencoder_files import AUTOENCODER_FILES, load_autoencoder, save_autoencoder
 from hospital_agent.foreign_models import BACKENDS, Spec, open_model
+from hospital_agent.mask_autoencoder_files import (
+    MASK_AUTOENCODER_FILES,
+    load_mask_autoencoder,
+    save_mask_autoencoder,
+)
 
 if TYPE_CHECKING:
     from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
     from hospital_agent.analysis.segmentation.bundled import WorkingGrid
+    from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
     from hospital_agent.analysis.segmentation.unet import UNet
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "lung-lesions-v1"
 FITTED = ("reference.safetensors", "validation.json")
 QUALITY = "quality.json"
-PARTS = ("network.safetensors", *FITTED, QUALITY)
+NETWORK = "network.safetensors"
 
 
 @dataclass(frozen=True)
@@ -114,20 +121,35 @@ def save_model(
     grid: "WorkingGrid",
     ood: Mapping[str, OodScore],
     validation: Mapping[str, ValidationRange],
-    quality_kind: str,
-    quality: Mapping[str, Any],
+    quality_kind: str | None,
+    quality: Mapping[str, Any] | None,
     made_from: Mapping[str, Any],
+    modality: Modality = "CT",
+    mask_autoencoder: "MaskAutoencoder | None" = None,
 ) -> str:
-    """Write a model folder; `made_from` says how it was trained. Returns the hash of the model."""
+    """Write a model folder; `made_from` says how it was trained. Returns the hash of the model.
+
+    Args:
+        quality_kind, quality: None for a model without one.
+        mask_autoencoder: that reconstructs its masks, or None.
+    """
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {key: value.detach().cpu().half().numpy() for key, value in network.state_dict().items()}
-    save_file(weights, folder / "network.safetensors")
+    save_file(weights, folder / NETWORK)
     _write_fitted(folder, ood, validation)
-    _write_json(folder / QUALITY, {"kind": quality_kind, "model": quality})
-    described = {"network": asdict(network.shape), "grid": asdict(grid)}
-    return _write_manifest(folder, PARTS, name, version, "bundled", described, made_from)
+    parts: tuple[str, ...] = (NETWORK, *FITTED)
+    if quality is not None:
+        _write_json(folder / QUALITY, {"kind": quality_kind, "model": quality})
+        parts = (*parts, QUALITY)
+    if mask_autoencoder is not None:
+        save_mask_autoencoder(folder, mask_autoencoder)
+        parts = (*parts, *MASK_AUTOENCODER_FILES)
+    described: dict[str, Any] = {"network": asdict(network.shape), "grid": asdict(grid)}
+    if modality != "CT":
+        described["modality"] = modality  # what a manifest without it reads is CT
+    return _write_manifest(folder, parts, name, version, "bundled", described, made_from)
 
 
 def save_foreign_model(
@@ -212,8 +234,9 @@ def _modality(manifest: Mapping[str, Any]) -> Modality:
 def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     manifest = _read_manifest(folder)
     files = manifest.get("files", {})
-    own = PARTS if manifest.get("backend") not in BACKENDS else FITTED
-    expected = dict.fromkeys((*own, *(part for part in (QUALITY, *AUTOENCODER_FILES) if part in files)))
+    own = FITTED if manifest.get("backend") in BACKENDS else (NETWORK, *FITTED)
+    optional = (QUALITY, *AUTOENCODER_FILES, *MASK_AUTOENCODER_FILES)
+    expected = dict.fromkeys((*own, *(part for part in optional if part in files)))
     for part in expected:
         if not (folder / part).is_file():
             raise ModelMismatch(f"The model folder '{folder.name}' lacks {part}.")
@@ -228,6 +251,10 @@ def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str,
         from hospital_agent.fitted_autoencoder import attach_autoencoder
 
         attach_autoencoder(segmenter, load_autoencoder(folder))
+    if MASK_AUTOENCODER_FILES[0] in manifest["files"]:
+        from hospital_agent.analysis.segmentation.mask_autoencoder import ReconstructingSegmenter
+
+        segmenter = ReconstructingSegmenter(segmenter, load_mask_autoencoder(folder))
     return segmenter
 
 
@@ -254,9 +281,7 @@ def _bundled(folder: Path, manifest: dict[str, Any], digest: str, device: str) -
     told = manifest["network"]
     network = UNet(UNetShape(**{**told, "channels": tuple(told["channels"])}))
     try:
-        network.load_state_dict(
-            {key: value.float() for key, value in load_file(folder / "network.safetensors").items()}
-        )
+        network.load_state_dict({key: value.float() for key, value in load_file(folder / NETWORK).items()})
     except RuntimeError as problem:
         raise ModelMismatch(
             f"The weights in '{folder.name}' do not fit the network its manifest describes."

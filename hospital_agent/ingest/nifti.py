@@ -63,6 +63,15 @@ def read_nifti(path: Path) -> tuple[NDArray[Any], Grid, tuple[str, ...]]:
 def read_mask(path: Path, lps_grid: Grid) -> BoolArray:
     """A mask as (Z, Y, X) bool on the grid of a volume; every voxel that is not 0 belongs to it.
 
+    Args and errors: as `read_labels`.
+    """
+    mask: BoolArray = read_labels(path, lps_grid) != 0
+    return mask
+
+
+def read_labels(path: Path, lps_grid: Grid) -> NDArray[np.uint8]:
+    """Labels as (Z, Y, X) uint8 on the grid of a volume; 0 is background, and what is above 255 counts as 255.
+
     Args:
         lps_grid: the volume's grid with axes (L, P, S).
 
@@ -78,7 +87,8 @@ def read_mask(path: Path, lps_grid: Grid) -> BoolArray:
         raise NotAMask("The file given as a mask holds fractions; a mask holds whole labels, 0 for outside.")
     if array.size and array.min() < 0:
         raise NotAMask("The file given as a mask holds negative numbers; a mask holds 0 for outside and labels inside.")
-    return np.ascontiguousarray(to_volume_axes(array != 0, grid))
+    labels = np.minimum(array, np.iinfo(np.uint8).max).astype(np.uint8)
+    return np.ascontiguousarray(to_volume_axes(labels, grid))
 
 
 def write_mask(path: Path, mask: BoolArray, grid: Grid) -> None:

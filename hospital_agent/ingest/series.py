@@ -61,6 +61,10 @@ class Series:
         """A mask of this volume from a NIfTI file; see `nifti.read_mask`."""
         return nifti.read_mask(path, self.lps_grid)
 
+    def read_labels(self, path: Path) -> NDArray[np.uint8]:
+        """Labels of this volume from a NIfTI file; see `nifti.read_labels`."""
+        return nifti.read_labels(path, self.lps_grid)
+
     def write_mask(self, path: Path, mask: BoolArray) -> None:
         """Write a mask of this volume as NIfTI on the grid of the input."""
         nifti.write_mask(path, mask, self.source_grid)

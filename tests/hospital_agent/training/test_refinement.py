@@ -14,34 +14,18 @@ from hospital_agent.analysis.errors import (
     TooFewCases,
     WorseAfterwards,
 )
-from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.quality.tukey import Fences, fences_of
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder, MaskAutoencoderShape
 from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
-from hospital_agent.analysis.segmentation.network import NetworkSegmenter, WorkingGrid
+from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.sliding_window import NOTHING
-from hospital_agent.analysis.segmentation.unet import UNet, UNetShape
 from hospital_agent.training.mask_autoencoder import MaskTraining, train_mask_autoencoder
 from hospital_agent.training.refinement import RefinementPlan, refine, weighted_generalised_dice
-from hospital_agent.training.refinement_cases import RefinementCase, look, refuse_what_is_worse
+from hospital_agent.training.refinement_cases import look, refuse_what_is_worse
 from hospital_agent.training.refinement_table import comparison
-from hospital_agent.training.refinement_tiles import on_working_grid, tiles_of
-from hospital_agent.training.segmenter import segmentation_loss
-from tests.anatomy import SPACING, heart, hearts
+from tests.anatomy import GRID, SPACING, case, heart, heart_network, hearts
 
-GRID = WorkingGrid(SPACING, (1, 40, 40), scheme="standardised")
-BRIGHT = np.array([0.0, 3.0, 1.5, 4.5])
 PLAN = RefinementPlan(patch=(1, 40, 40), most_epochs=3, steps_a_case=40, learning_rate=3e-3)
-
-
-def case(seed: int, *, artefact: bool = False, annotated: bool = False) -> RefinementCase:
-    """A heart in a noisy image; an artefact as bright as its ball in a corner."""
-    labels, rng = heart(seed), np.random.default_rng([seed, 8])
-    image = BRIGHT[labels] + rng.normal(0, 0.3, labels.shape)
-    if artefact:
-        image[:, 1:6, 1:6] = BRIGHT[1]
-    volume = Volume(image.astype(np.float32), SPACING, modality="MR")
-    return RefinementCase(f"c{seed}", f"p{seed}", volume, labels if annotated else None)
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +38,8 @@ def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> MaskAutoencoder:
 
 @pytest.fixture(scope="module")
 def segmenter() -> NetworkSegmenter:
-    torch.manual_seed(0)
-    network = UNet(UNetShape(channels=(8, 16, 16), classes=4, dropout=0.0, depth_kernel=1, depth_stride=1))
-    items = [on_working_grid(one.volume, heart(seed), GRID, 4) for seed, one in ((s, case(s)) for s in range(12))]
-    rng, optimiser = np.random.default_rng(0), torch.optim.AdamW(network.parameters(), lr=1e-2)
-    for _ in range(60):
-        drawn = [items[int(number)] for number in rng.integers(len(items), size=4)]
-        optimiser.zero_grad()
-        segmentation_loss(network, tiles_of(drawn, GRID, (1, 40, 40), rng, torch.device("cpu"))).backward()
-        optimiser.step()
     return NetworkSegmenter(
-        network, GRID, keep=NOTHING, classes=4, backend="test", version="1", model_hash="none", device="cpu"
+        heart_network(), GRID, keep=NOTHING, classes=4, backend="test", version="1", model_hash="none", device="cpu"
     )
 
 
