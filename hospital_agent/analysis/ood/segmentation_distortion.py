@@ -19,6 +19,9 @@ class SegmentationDistortion(DistortionReference):
     classes, and 0 where the autoencoder changes nothing. Most of an image is plain background that no feature could
     turn, so the value is small and grows with what is found; read it against the median of validation.
 
+    Price: not from the same pass alone. Where the network comes in two halves the decoder runs a second time, about
+    half a forward pass (`python -m benchmarks.distortion`); any other network runs a second time as a whole.
+
     Source:
         Eq. 4 of Lennartz and Schultz, Segmentation Distortion, 2023. Differs: over a volume instead of a slice, and
         with overlapping tiles the two *blended* maps are compared, over real voxels. The published code scores norms
