@@ -16,7 +16,7 @@ from hospital_agent.console import (
     say,
 )
 
-Trained = Literal["segmentation_distortion"]
+Trained = Literal["segmentation_distortion", "mask_autoencoder"]
 
 
 def fit(
@@ -43,7 +43,9 @@ def fit(
     name: Annotated[str | None, typer.Option(help="Of the model, for people.")] = None,
     method: Annotated[
         Trained | None,
-        typer.Option(help="Train what this score needs as well: an autoencoder of the network's features; minutes."),
+        typer.Option(
+            help="Train what this score needs as well: an autoencoder of features, or of --references; minutes."
+        ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Of training what --method asks for.")] = 300,
 ) -> None:
@@ -51,8 +53,12 @@ def fit(
     from hospital_agent.fitted_folder import fit_folder
 
     check_device(device)
-    autoencoder = None
-    if method is not None:
+    autoencoder = mask_autoencoder = None
+    if method == "mask_autoencoder":
+        from hospital_agent.training.mask_autoencoder import MaskTraining
+
+        mask_autoencoder = MaskTraining(steps=steps)
+    elif method is not None:
         from hospital_agent.training.autoencoder import AutoencoderTraining
 
         autoencoder = AutoencoderTraining(steps=steps)
@@ -60,6 +66,7 @@ def fit(
         model, images, references, out,
         allowed=allowed_models(allow, data_dir), device=device, orientation=orientation, mirroring=mirroring, copy=copy,
         name=name, say=say, modality=modality, autoencoder=autoencoder,
+        mask_autoencoder=mask_autoencoder,
     )  # fmt: skip
     for sentence in fitted.left_out:
         say(sentence)

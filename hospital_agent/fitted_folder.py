@@ -13,6 +13,7 @@ from hospital_agent.allow_list import AllowList
 from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.fitted_autoencoder import fit_autoencoder
+from hospital_agent.fitted_mask_autoencoder import fit_mask_autoencoder
 from hospital_agent.fitting import Fitted, Input, directions_of, find_inputs, fit, look_at
 from hospital_agent.foreign_models import describe, file_names, open_model, together
 from hospital_agent.ingest.nifti import is_nifti
@@ -21,6 +22,7 @@ from hospital_agent.toolkit import toolkit_around
 
 if TYPE_CHECKING:
     from hospital_agent.training.autoencoder import AutoencoderTraining
+    from hospital_agent.training.mask_autoencoder import MaskTraining
 
 Say = Callable[[str], None]
 EXTERNAL = "external"  # where copied files lie in a model folder
@@ -42,6 +44,7 @@ def fit_folder(
     say: Say,
     modality: Modality = "CT",
     autoencoder: "AutoencoderTraining | None" = None,
+    mask_autoencoder: "MaskTraining | None" = None,
 ) -> Fitted:
     """Fit everything that can be fitted to a model and write its folder.
 
@@ -50,6 +53,7 @@ def fit_folder(
         orientation: of an nnU-Net's training files; that of most of the images when None.
         copy: put the model's own files into the folder, so that it can be carried elsewhere.
         autoencoder: how to train an activation autoencoder, for segmentation distortion; None trains none.
+        mask_autoencoder: how to train an autoencoder of masks on the references; None trains none.
         modality: of the images; the folder keeps it, and what is of another one is left out.
 
     Raises:
@@ -66,6 +70,11 @@ def fit_folder(
     say("loading the model")
     segmenter = open_model(external, Path(), allowed=allowed, version=version, model_hash="none", device=device)
     reconstructs = None if autoencoder is None else fit_autoencoder(segmenter, inputs, modality, autoencoder, say)
+    masks = None if mask_autoencoder is None else fit_mask_autoencoder(inputs, modality, mask_autoencoder, say)
+    if masks is not None:
+        from hospital_agent.analysis.segmentation.mask_autoencoder import ReconstructingSegmenter
+
+        segmenter = ReconstructingSegmenter(segmenter, masks)
     toolkit = toolkit_around(segmenter, external["backend"], version, modality=modality)
     seen = look_at(_with_progress(inputs), toolkit, say)
     if not seen and modality == "CT":
@@ -85,6 +94,7 @@ def fit_folder(
         made_from={"images": len(seen), "patients": fitted.patient_count, "left_out": list(fitted.left_out)},
         modality=modality,
         autoencoder=reconstructs,
+        mask_autoencoder=masks,
     )
     (out / "MODEL_CARD.md").write_text(card(told, kept, fitted, modality), encoding="utf-8")
     return fitted

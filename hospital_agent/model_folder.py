@@ -164,6 +164,7 @@ def save_foreign_model(
     made_from: Mapping[str, Any],
     modality: Modality = "CT",
     autoencoder: "ActivationAutoencoder | None" = None,
+    mask_autoencoder: "MaskAutoencoder | None" = None,
 ) -> str:
     """Write the model folder of a model from elsewhere: what was fitted to it, and where its own files are.
 
@@ -172,6 +173,7 @@ def save_foreign_model(
         quality: kind and JSON of the quality model, or None.
         modality: of the images that it reads.
         autoencoder: of its bottleneck's activations, or None.
+        mask_autoencoder: that reconstructs its masks, or None.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_fitted(folder, ood, validation)
@@ -182,6 +184,9 @@ def save_foreign_model(
     if autoencoder is not None:
         save_autoencoder(folder, autoencoder)
         parts = (*parts, *AUTOENCODER_FILES)
+    if mask_autoencoder is not None:
+        save_mask_autoencoder(folder, mask_autoencoder)
+        parts = (*parts, *MASK_AUTOENCODER_FILES)
     described = {"external": external, "modality": modality}
     return _write_manifest(folder, parts, name, version, external["backend"], described, made_from)
 
