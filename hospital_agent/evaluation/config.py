@@ -15,6 +15,7 @@ flat = false                       # true: slice by slice
 patch = [48, 48, 48]
 steps = 600
 batch = 2
+autoencoder_steps = 300            # for segmentation distortion; default: none is trained
 [split]
 validation = 8                     # patients
 test = 10
@@ -38,7 +39,7 @@ from hospital_agent.evaluation.tasks.small_chest_lungs import CT_SHIFTS
 from hospital_agent.simulation import shifts
 from shared.errors import SettingsError
 
-QUICK_STEPS = 60
+QUICK_STEPS, QUICK_AUTOENCODER_STEPS = 60, 20
 
 
 def task_from(path: Path) -> FolderTask:
@@ -90,7 +91,12 @@ def _task(told: Mapping[str, Any]) -> FolderTask:
             scheme="hu_window" if modality == "CT" else "standardised",
         ),
         shape=shape,
-        plan=TrainingPlan(patch, int(training["steps"]), int(training["batch"])),
+        plan=TrainingPlan(
+            patch,
+            int(training["steps"]),
+            int(training["batch"]),
+            autoencoder_steps=int(training.get("autoencoder_steps", 0)),
+        ),
         split=Split(int(split.get("validation", 8)), int(split.get("test", 10))),
         images=str(told["images"]),
         labels=str(told["labels"]),
@@ -111,7 +117,9 @@ def quick(task: Task) -> Task:
     few = Split(min(4, task.split.validation), min(3, task.split.test))
     return replace(
         task,
-        plan=replace(task.plan, steps=QUICK_STEPS),
+        plan=replace(
+            task.plan, steps=QUICK_STEPS, autoencoder_steps=min(QUICK_AUTOENCODER_STEPS, task.plan.autoencoder_steps)
+        ),
         split=few,
         most_training_patients=8,
         strengths=(2,),

@@ -28,7 +28,12 @@ def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def task(balls: Path) -> FolderTask:
     torch.set_num_threads(1)
-    text = TOML.replace("steps = 20", "steps = 150").replace("[4, 8]", "[8, 16]").replace('"contrast_and_noise", ', "")
+    text = (
+        TOML.replace("steps = 20", "steps = 150")
+        .replace("[4, 8]", "[8, 16]")
+        .replace('"contrast_and_noise", ', "")
+        .replace("batch = 2", "batch = 2\nautoencoder_steps = 3")
+    )
     return replace(described(balls, text), members=2)
 
 
