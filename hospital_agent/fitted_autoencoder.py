@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
     from hospital_agent.analysis.segmentation.foreign import OrientedSegmenter
     from hospital_agent.analysis.segmentation.network import NetworkSegmenter
+    from hospital_agent.analysis.segmentation.nnunet import NnunetSegmenter
     from hospital_agent.training.autoencoder import AutoencoderTraining
 
 HELD_OUT = 5  # every fifth patient chooses the checkpoint
@@ -62,27 +63,30 @@ def attach_autoencoder(segmenter: Segmenter, autoencoder: "ActivationAutoencoder
     inner_of(host_of(segmenter)).attach(autoencoder)
 
 
-def host_of(segmenter: Segmenter) -> "NetworkSegmenter | OrientedSegmenter":
+def host_of(segmenter: Segmenter) -> "NetworkSegmenter | OrientedSegmenter | NnunetSegmenter":
     """The segmenter as one whose bottleneck can be reconstructed.
 
     Raises:
-        NotApplicable: it is none.
+        NotApplicable: it is none, or its labels overlap.
     """
     from hospital_agent.analysis.segmentation.monai_bundle import MonaiSegmenter
     from hospital_agent.analysis.segmentation.network import NetworkSegmenter
+    from hospital_agent.analysis.segmentation.nnunet import NnunetSegmenter
 
     if isinstance(segmenter, NetworkSegmenter):
+        return segmenter
+    if isinstance(segmenter, NnunetSegmenter):
+        segmenter.refuse_regions()
         return segmenter
     if isinstance(segmenter, MonaiSegmenter) and segmenter.inner.keep.tile_layer is not None:
         return segmenter
     raise NotApplicable(
-        "Segmentation distortion changes the features of a network, which works for the bundled network and for MONAI "
-        "bundles with weights; the features of this model can at most be listened to."
+        "Segmentation distortion changes the features of a network; those of this model can at most be listened to."
     )
 
 
-def inner_of(host: "NetworkSegmenter | OrientedSegmenter") -> "NetworkSegmenter":
+def inner_of(host: "NetworkSegmenter | OrientedSegmenter | NnunetSegmenter") -> "NetworkSegmenter | NnunetSegmenter":
     """The network's own segmenter, behind what turns volumes for it."""
-    from hospital_agent.analysis.segmentation.network import NetworkSegmenter
+    from hospital_agent.analysis.segmentation.foreign import OrientedSegmenter
 
-    return host if isinstance(host, NetworkSegmenter) else host.inner
+    return host.inner if isinstance(host, OrientedSegmenter) else host

@@ -31,9 +31,11 @@ from hospital_agent.analysis.segmentation.base import BOTTLENECK
 from hospital_agent.analysis.segmentation.distorter import distorter_for, halves_of
 from hospital_agent.analysis.segmentation.layers import listening
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
+from hospital_agent.analysis.segmentation.nnunet import NnunetSegmenter
 from hospital_agent.training.loop import LoopPlan, load_best, train
 
 HELD_OUT_TILES = 16
+Trainable = NetworkSegmenter | NnunetSegmenter
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class AutoencoderTraining:
 
 
 def train_for(
-    segmenter: NetworkSegmenter,
+    segmenter: Trainable,
     train_on: Sequence[FloatArray],
     validate_on: Sequence[FloatArray],
     folder: Path,
@@ -64,7 +66,7 @@ def train_for(
     """Train on random tiles of images as the segmenter sees them, or take up the run that lies in `folder`.
 
     Args:
-        train_on, validate_on: images from `NetworkSegmenter.working_image`; the second choose the checkpoint.
+        train_on, validate_on: images from the segmenter's `working_image`; the second choose the checkpoint.
 
     Raises:
         TooFewCases: a part has no image.
@@ -76,7 +78,8 @@ def train_for(
     held_out = random_tiles(validate_on, segmenter, plan.batch, np.random.default_rng([plan.seed, 1]))
     fixed = [next(held_out) for _ in range(max(1, HELD_OUT_TILES // plan.batch))]
     tiles = random_tiles(train_on, segmenter, plan.batch, np.random.default_rng([plan.seed, 0]))
-    bottleneck = segmenter.keep.layers.get(BOTTLENECK)
+    layers = segmenter.layers if isinstance(segmenter, NnunetSegmenter) else segmenter.keep.layers
+    bottleneck = layers.get(BOTTLENECK)
     return train_autoencoder(segmenter.network, tiles, fixed, folder, plan, bottleneck=bottleneck)
 
 
@@ -93,7 +96,7 @@ def train_autoencoder(
 
     Args:
         network: tiles -> logits; it is the same afterwards.
-        tiles: endless batches (B, 1, *tile), normalised.
+        tiles: endless batches (B, 1, *tile), normalised; of a 2-D network (B, 1, Y, X).
         held_out: fixed batches.
         bottleneck: its layer, where the network does not come in two halves.
     """
@@ -120,18 +123,20 @@ def train_autoencoder(
 
 
 def random_tiles(
-    images: Sequence[FloatArray], segmenter: NetworkSegmenter, batch: int, rng: np.random.Generator
+    images: Sequence[FloatArray], segmenter: Trainable, batch: int, rng: np.random.Generator
 ) -> Iterator[Tensor]:
     """Endless batches (B, 1, *tile) from anywhere in the images, each a little brighter, stronger and noisier.
 
-    A tile never reaches farther past an image than one of the sliding window would.
+    A tile never reaches farther past an image than one of the sliding window would. A 2-D nnU-Net gets (B, 1, Y, X).
     """
-    grid = segmenter.grid
-    padding = [grid.padding(image) for image in images]
+    if isinstance(segmenter, NnunetSegmenter):
+        tile, padding, flat = segmenter.tile, [0.0] * len(images), segmenter.flat  # 0 is what nnU-Net pads with
+    else:
+        tile, padding, flat = segmenter.grid.tile, [segmenter.grid.padding(image) for image in images], False
     while True:
         drawn = [int(i) for i in rng.integers(len(images), size=batch)]
-        cut = [_changed(_cut(images[i], grid.tile, padding[i], rng), rng) for i in drawn]
-        yield torch.from_numpy(np.stack(cut))[:, None]
+        cut = np.stack([_changed(_cut(images[i], tile, padding[i], rng), rng) for i in drawn])
+        yield torch.from_numpy(cut[:, 0] if flat else cut)[:, None]
 
 
 def _cut(image: FloatArray, tile: Shape, padding: float, rng: np.random.Generator) -> FloatArray:
@@ -169,7 +174,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 def _shape_for(network: nn.Module, batch: Tensor, bottleneck: nn.Module | None, latent: int) -> AutoencoderShape:
     one = batch[:1].to(next(network.parameters()).device)
-    z, y, x = one.shape[2:]
+    z, y, x = (1, *one.shape[2:]) if one.ndim == 4 else one.shape[2:]
     halves = halves_of(network)
     with torch.no_grad():
         if halves is not None:

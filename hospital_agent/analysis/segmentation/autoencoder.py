@@ -114,9 +114,13 @@ class ActivationAutoencoder(nn.Module):
         return activations
 
     def answer(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        """The reconstruction, in the shape of the activations, and the latent vectors."""
-        latents = self.encode(activations)
-        return self.decode(latents).reshape(activations.shape), latents
+        """The reconstruction, in the shape and the precision of the activations, and the latent vectors.
+
+        Computed in full precision, as in training, where the network around it computes in half (nnU-Net on CUDA).
+        """
+        with torch.autocast(activations.device.type, enabled=False):
+            latents = self.encode(activations.float())
+            return self.decode(latents).reshape(activations.shape).to(activations.dtype), latents
 
     def forward(self, activations: Tensor) -> Tensor:
         return self.answer(activations)[0]

@@ -8,7 +8,8 @@ The true answer always comes last and by the network's usual way: whoever listen
 the same, to the last bit, as without an autoencoder.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,12 +87,13 @@ def halves_of(network: nn.Module) -> Halves | None:
     if not getattr(encoder, "return_skips", False) or not hasattr(decoder, "seg_layers"):
         return None
 
-    def decode(features: list[Tensor]) -> Tensor:
-        logits: Any = decoder(features)
-        finest: Tensor = logits[0] if isinstance(logits, (list, tuple)) else logits
-        return finest
+    return Halves(lambda tiles: list(encoder(tiles)), lambda features: finest(decoder(features)))
 
-    return Halves(lambda tiles: list(encoder(tiles)), decode)
+
+def finest(logits: Any) -> Tensor:
+    """The finest of a network's answers, where deep supervision gives several."""
+    found: Tensor = logits[0] if isinstance(logits, (list, tuple)) else logits
+    return found
 
 
 def distorter_for(
@@ -190,18 +192,31 @@ class HookDistorter:
     passes: int = 2
 
     def __call__(self, batch: Tensor) -> Answers:
-        heard: list[tuple[Tensor, Tensor, Tensor]] = []
-
-        def reconstruct(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            reconstructed, latents = self.autoencoder.answer(output)
-            heard.append((latents, output, reconstructed))
-            return reconstructed
-
-        handle = self.bottleneck.register_forward_hook(reconstruct)
-        try:
+        with reconstructed_at(self.bottleneck, self.autoencoder) as heard:
             distorted = self.network(batch)
-        finally:
-            handle.remove()
         if len(heard) != 1:
             raise MissingLayer("The network did not pass once through the layer that is called its bottleneck.")
         return Answers(self.network(batch), distorted, *heard[0])
+
+
+@contextmanager
+def reconstructed_at(
+    bottleneck: nn.Module, autoencoder: ActivationAutoencoder
+) -> Iterator[list[tuple[Tensor, Tensor, Tensor]]]:
+    """For as long as the block lasts, a layer gives the reconstruction of its output instead.
+
+    Yields:
+        (latents, output, reconstruction) of every time that the network passes through the layer.
+    """
+    heard: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def reconstruct(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        reconstructed, latents = autoencoder.answer(output)
+        heard.append((latents, output, reconstructed))
+        return reconstructed
+
+    handle = bottleneck.register_forward_hook(reconstruct)
+    try:
+        yield heard
+    finally:
+        handle.remove()

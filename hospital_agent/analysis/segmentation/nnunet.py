@@ -8,7 +8,7 @@ for, so the mask is nnU-Net's with `--disable_tta`; features are always those of
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,17 +17,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hospital_agent.analysis.errors import MissingLayer
+from hospital_agent.analysis.errors import MissingLayer, NotApplicable, TileMismatch
 from hospital_agent.analysis.imaging.resample import resample_to_shape, spacing_of
-from hospital_agent.analysis.imaging.volume import FloatArray, Volume
+from hospital_agent.analysis.imaging.volume import FloatArray, Shape, Volume
+from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
 from hospital_agent.analysis.segmentation.axes import AxisMap
-from hospital_agent.analysis.segmentation.base import BOTTLENECK, LAST, Segmentation, segmenters
+from hospital_agent.analysis.segmentation.base import BOTTLENECK, LAST, Distortion, Segmentation, segmenters
+from hospital_agent.analysis.segmentation.distortion import distortion_of, squared_difference
 from hospital_agent.analysis.segmentation.layers import named_layer
 from hospital_agent.analysis.segmentation.network import (
     dropout_on,
     intensity_shares,
     towards_confidence,
 )
+from hospital_agent.analysis.segmentation.nnunet_distortion import SecondAnswer, SecondBlend
 from hospital_agent.analysis.segmentation.nnunet_tiles import Ear, Heard
 
 
@@ -71,10 +74,47 @@ class NnunetSegmenter:
         self.axes = self.reading.then(self.plans.transpose_forward)
         mirrors = len(predictor.allowed_mirroring_axes or ()) if options.mirroring else 0
         self.passes = 1 << mirrors
+        patch = tuple(map(int, self.configuration.patch_size))
+        self.flat = len(patch) == 2  # a 2-D network, which takes slices along the first axis
+        self.tile: Shape = (1, patch[0], patch[1]) if self.flat else (patch[0], patch[1], patch[2])
+        self.second: SecondAnswer | None = None
+
+    def attach(self, autoencoder: ActivationAutoencoder | None) -> None:
+        """Tell with every segmentation from now on how much this autoencoder at the bottleneck changes it.
+
+        The mask and all else stay nnU-Net's. See `NetworkSegmenter.attach`.
+
+        Raises:
+            TileMismatch: it was made for another tile.
+            NotApplicable: the labels overlap.
+        """
+        if autoencoder is None:
+            self.second = None
+            return
+        self.refuse_regions()
+        if autoencoder.shape.tile != self.tile:
+            made_for, here = (" x ".join(map(str, tile)) for tile in (autoencoder.shape.tile, self.tile))
+            raise TileMismatch(f"The autoencoder was made for tiles of {made_for} voxels, and this model cuts {here}.")
+        self.second = SecondAnswer(self.network, autoencoder.eval().to(self.device), self.layers[BOTTLENECK])
+
+    def refuse_regions(self) -> None:
+        """Say why nothing can be distorted, before minutes of training.
+
+        Raises:
+            NotApplicable: the labels overlap: there is no softmax whose change could be measured.
+        """
+        if self.labels.has_regions:
+            raise NotApplicable("Overlapping regions have no softmax, and segmentation distortion compares two.")
+
+    def working_image(self, volume: Volume) -> FloatArray:
+        """What tiles are cut from, along nnU-Net's axes: cropped, resampled and normalised by nnU-Net."""
+        with quiet():
+            image: FloatArray = self._preprocess(volume)[0][0]
+        return image
 
     def segment(self, volume: Volume) -> Segmentation:
         """Segment a volume as nnU-Net does, and keep what later scores need."""
-        return self._segment(volume, self.layers)
+        return self._segment(volume, self.layers, self.second)
 
     def sample(self, volume: Volume, passes: int, seed: int) -> Iterator[Segmentation]:
         """Segment `passes` times with dropout on.
@@ -116,13 +156,32 @@ class NnunetSegmenter:
         finally:
             handle.remove()
 
-    def _segment(self, volume: Volume, layers: Mapping[str, nn.Module]) -> Segmentation:
+    def _segment(
+        self, volume: Volume, layers: Mapping[str, nn.Module], second: SecondAnswer | None = None
+    ) -> Segmentation:
         with quiet():
             data, properties = self._preprocess(volume)
-            with self._heard(data.shape[1:], layers) as ear:
+            real = (data.shape[1], data.shape[2], data.shape[3])
+            patch = tuple(map(int, self.configuration.patch_size))
+            beside = nullcontext() if second is None else second.beside(self.predictor, real, patch)
+            with beside as blend, self._heard(real, layers, blend) as ear:
                 logits = self.predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data))
             labels = self._labels_of(logits, properties)
-        return self._segmentation(volume, labels, logits, properties, ear.heard() if layers else None)
+        found = self._segmentation(volume, labels, logits, properties, ear.heard() if layers else None)
+        if second is None or blend is None:
+            return found
+        distortion = self._distortion(found, blend, properties)
+        return replace(found, passes=self.passes * second.passes, distortion=distortion)
+
+    def _distortion(self, found: Segmentation, blend: SecondBlend, properties: dict[str, Any]) -> Distortion | None:
+        plain, spacing_mm = found.class_probabilities, found.working_spacing_mm
+        if plain is None or spacing_mm is None:
+            return None
+        second = blend.logits()
+        below, above = _cropped_away(properties, tuple(second.shape[1:]))
+        distorted = self.axes.back(self._with_background(self._softmax(second, below, above), below, above))
+        squares = squared_difference(plain, distorted)
+        return distortion_of(squares, plain.argmax(axis=0) > 0, spacing_mm, np.stack(blend.latents))
 
     def _preprocess(self, volume: Volume) -> tuple[FloatArray, dict[str, Any]]:
         image = np.ascontiguousarray(self.reading.there(volume.array), dtype=np.float32)
@@ -134,15 +193,17 @@ class NnunetSegmenter:
         return np.ascontiguousarray(data, dtype=np.float32), told
 
     @contextmanager
-    def _heard(self, real: tuple[int, ...], layers: Mapping[str, nn.Module]) -> Iterator[Ear]:
+    def _heard(self, real: Shape, layers: Mapping[str, nn.Module], blend: SecondBlend | None) -> Iterator[Ear]:
         """Listen while nnU-Net slides over an array of the shape `real`; it says itself where its tiles lie."""
         patch = tuple(self.configuration.patch_size)
         ear = Ear(real, patch, max(map(int, self.labels.all_labels)) + 1, self._decide, self.passes)
         slide = self.predictor._internal_predict_sliding_window_return_logits
 
-        def slide_and_tell(data: Tensor, slicers: Sequence[tuple[Any, ...]], *rest: Any) -> Any:
+        def slide_and_tell(data: Tensor, slicers: Sequence[tuple[Any, ...]], on_device: bool = True) -> Any:
             ear.begin(data.shape[1:], slicers)
-            return slide(data, slicers, *rest)
+            if blend is not None:
+                blend.begin(data, slicers, self.device if on_device else torch.device("cpu"))
+            return slide(data, slicers, on_device)
 
         self.predictor._internal_predict_sliding_window_return_logits = slide_and_tell
         try:
@@ -176,8 +237,7 @@ class NnunetSegmenter:
         heard: Heard | None,
     ) -> Segmentation:
         below, above = _cropped_away(properties, tuple(logits.shape[1:]))
-        around = [(0, 0), *zip(below, above, strict=True)]
-        seen = np.pad(self.labels.apply_inference_nonlin(logits).numpy().astype(np.float32), around)
+        seen = self._softmax(logits, below, above)
         softmax = None if self.labels.has_regions else self._with_background(seen, below, above)
         probability = seen.max(axis=0) if softmax is None else 1.0 - softmax[0]
         probability = np.ascontiguousarray(self.axes.back(probability))
@@ -198,6 +258,11 @@ class NnunetSegmenter:
             layers={} if heard is None else heard.layers,
             intensities=intensity_shares(image),
         )
+
+    def _softmax(self, logits: Tensor, below: Sequence[int], above: Sequence[int]) -> FloatArray:
+        """nnU-Net's probabilities, with zeros where it cropped something away."""
+        around = [(0, 0), *zip(below, above, strict=True)]
+        return np.pad(self.labels.apply_inference_nonlin(logits).numpy().astype(np.float32), around)
 
     @staticmethod
     def _with_background(softmax: FloatArray, below: Sequence[int], above: Sequence[int]) -> FloatArray:

@@ -46,12 +46,17 @@ class Heard:
 
 def nnunet_importance(tile: Shape) -> FloatArray:
     """The weights with which nnU-Net blends a tile, from nnU-Net itself; (Z, Y, X) with Z 1 for a 2-D network."""
+    patch = tile[1:] if tile[0] == 1 else tile
+    found: FloatArray = gaussian(patch, torch.device("cpu")).float().numpy().reshape(tile)
+    return found
+
+
+def gaussian(patch: tuple[int, ...], where: torch.device) -> Tensor:
+    """nnU-Net's own weights of a tile, in its half precision."""
     from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
-    patch = tile[1:] if tile[0] == 1 else tile
-    weights = compute_gaussian(tuple(patch), sigma_scale=1.0 / 8, value_scaling_factor=10, device=torch.device("cpu"))
-    found: FloatArray = weights.float().numpy().reshape(tile)
-    return found
+    weights: Tensor = compute_gaussian(tuple(patch), sigma_scale=1.0 / 8, value_scaling_factor=10, device=where)
+    return weights
 
 
 class Ear:

@@ -15,7 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from hospital_agent.allow_list import NOBODY, AllowList
-from hospital_agent.analysis.errors import MissingLayer, ModelMismatch, NoDropout, NotApplicable, RunsCode
+from hospital_agent.analysis.errors import (
+    MissingLayer,
+    ModelMismatch,
+    NoDropout,
+    NotApplicable,
+    RunsCode,
+    TileMismatch,
+)
 from hospital_agent.analysis.imaging.resample import resample_to_shape
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.ood.pooling import pool_patch
@@ -215,6 +222,152 @@ def test_other_layers_can_be_named(trained: Path) -> None:
         load(trained, "3d_fullres", layers={"deep": "encoder.stages.1"})
 
 
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+class TestDistortion:
+    """The second answer, with an autoencoder at the bottleneck."""
+
+    @staticmethod
+    def autoencoder(segmenter: Any, kind: Any = None) -> Any:
+        from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder, AutoencoderShape
+
+        empty = torch.zeros((1, 1, *segmenter.tile[1:])) if segmenter.flat else torch.zeros((1, 1, *segmenter.tile))
+        with torch.no_grad():
+            bottleneck = segmenter.network.encoder(empty)[-1]
+        torch.manual_seed(1)
+        return (kind or ActivationAutoencoder)(AutoencoderShape.chosen(tuple(bottleneck.shape[1:]), segmenter.tile))
+
+    def test_one_that_changes_nothing_distorts_nothing(self, trained: Path, configuration: str) -> None:
+        segmenter = load(trained, configuration)
+        segmenter.attach(self.autoencoder(segmenter, identity()))
+        for shape in ((26, 30, 12), (24, 27, 5)):  # the second is smaller than a patch
+            image = phantom(120)[0][tuple(slice(n) for n in shape)]
+            found = segmenter.segment(Volume(image, OTHER_SPACING_MM))
+            assert found.distortion.squares.shape == found.class_probabilities.shape
+            assert found.distortion.squares.max() == 0.0
+            assert len(found.distortion.latents) == len(found.patches.starts)
+
+    def test_everything_else_stays_as_it_was(self, trained: Path, configuration: str) -> None:
+        segmenter, volume = load(trained, configuration), Volume(phantom(121)[0], OTHER_SPACING_MM)
+        plain = segmenter.segment(volume)
+        segmenter.attach(self.autoencoder(segmenter))
+        found = segmenter.segment(volume)
+        assert plain.distortion is None
+        np.testing.assert_array_equal(found.labels, plain.labels)
+        np.testing.assert_array_equal(found.class_probabilities, plain.class_probabilities)
+        np.testing.assert_array_equal(found.patches.features, plain.patches.features)
+        for name, layer in plain.layers.items():
+            np.testing.assert_array_equal(found.layers[name].gram, layer.gram)
+        assert found.passes == 1
+        assert segmenter.perturb(volume, 1.0, 0.01).distortion is None
+        segmenter.attach(None)
+        assert segmenter.segment(volume).distortion is None
+        assert not segmenter.network.encoder._forward_hooks, "nobody listens any more"
+
+    def test_the_second_answer_is_nnunets_own_to_a_network_with_the_autoencoder_in_it(
+        self, trained: Path, configuration: str
+    ) -> None:
+        """Against a whole prediction by nnU-Net, in which a hook puts the reconstruction in the bottleneck's place."""
+        segmenter, volume = load(trained, configuration, orientation="RAI"), Volume(phantom(122)[0], OTHER_SPACING_MM)
+        autoencoder = self.autoencoder(segmenter)
+        segmenter.attach(autoencoder)
+        found = segmenter.segment(volume)
+        other = load(trained, configuration, orientation="RAI")
+        latents: list[Any] = []
+
+        def swap(_module: Any, _inputs: object, output: Any) -> Any:
+            latents.append(autoencoder.encode(output)[0].numpy())
+            return autoencoder(output)
+
+        other.network.encoder.stages[-1].register_forward_hook(swap)
+        distorted = other.segment(volume)
+        expected = (found.class_probabilities - distorted.class_probabilities) ** 2
+        np.testing.assert_allclose(found.distortion.squares, expected, atol=1e-6)
+        np.testing.assert_allclose(found.distortion.by_class, expected.mean(axis=(1, 2, 3)), rtol=1e-4)
+        np.testing.assert_allclose(found.distortion.latents, latents, rtol=1e-4, atol=1e-5)
+        assert expected.mean() > 1e-4
+
+    def test_a_network_without_halves_is_run_twice_and_answers_the_same(
+        self, trained: Path, configuration: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from hospital_agent.analysis.segmentation import nnunet_distortion
+
+        segmenter, volume = load(trained, configuration), Volume(phantom(123)[0], SPACING_MM)
+        autoencoder = self.autoencoder(segmenter)
+        segmenter.attach(autoencoder)
+        once = segmenter.segment(volume)
+        monkeypatch.setattr(nnunet_distortion, "halves_of", lambda _network: None)
+        segmenter.attach(autoencoder)
+        twice = segmenter.segment(volume)
+        assert (once.passes, twice.passes) == (1, 2)
+        np.testing.assert_allclose(twice.distortion.squares, once.distortion.squares, atol=1e-6)
+        np.testing.assert_array_equal(twice.labels, once.labels)
+        np.testing.assert_array_equal(twice.layers[LAST].gram, once.layers[LAST].gram)
+
+    def test_one_for_other_tiles_is_refused(self, trained: Path, configuration: str) -> None:
+        from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder, AutoencoderShape
+
+        segmenter = load(trained, configuration)
+        with pytest.raises(TileMismatch, match="tiles of 4 x 4 x 4"):
+            segmenter.attach(ActivationAutoencoder(AutoencoderShape.chosen((8, 1, 1, 1), (4, 4, 4))))
+
+    def test_it_is_trained_on_what_nnunet_makes_of_images(
+        self, trained: Path, configuration: str, tmp_path: Path
+    ) -> None:
+        from hospital_agent.training.autoencoder import AutoencoderTraining, train_for
+
+        segmenter, losses = load(trained, configuration), []
+        images = [segmenter.working_image(Volume(phantom(seed)[0], SPACING_MM)) for seed in range(4)]
+        for steps in (1, 40):
+            plan, folder = AutoencoderTraining(steps=steps, learning_rate=5e-3), tmp_path / str(steps)
+            segmenter.attach(train_for(segmenter, images[:3], images[3:], folder, plan))
+            losses.append(-json.loads((folder / "curve.json").read_text())["curve"][-1]["score"])
+        assert losses[1] < 0.85 * losses[0]
+        assert segmenter.segment(Volume(phantom(124)[0], SPACING_MM)).distortion.by_class.mean() > 0
+
+
+def identity() -> Any:
+    """The kind of autoencoder that nothing can be unusual to."""
+    from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
+
+    class Identity(ActivationAutoencoder):
+        def answer(self, activations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return activations.clone(), self.encode(activations)
+
+    return Identity
+
+
+def test_mirrored_second_answers_are_put_together_as_nnunet_does(trained: Path) -> None:
+    segmenter, volume = load(trained, "3d_fullres", mirroring=True), Volume(phantom(125)[0], SPACING_MM)
+    plain = segmenter.segment(volume)
+    segmenter.attach(TestDistortion.autoencoder(segmenter, identity()))
+    still = segmenter.segment(volume)
+    assert still.distortion.squares.max() == 0.0
+    np.testing.assert_array_equal(still.labels, plain.labels)
+    autoencoder = TestDistortion.autoencoder(segmenter)
+    segmenter.attach(autoencoder)
+    found = segmenter.segment(volume)
+    assert found.passes == 8
+    other = load(trained, "3d_fullres", mirroring=True)
+    other.network.encoder.stages[-1].register_forward_hook(lambda _module, _inputs, output: autoencoder(output))
+    expected = (plain.class_probabilities - other.segment(volume).class_probabilities) ** 2
+    np.testing.assert_allclose(found.distortion.squares, expected, atol=1e-6)
+
+
+def test_overlapping_regions_have_no_distortion(trained: Path) -> None:
+    from hospital_agent.fitted_autoencoder import host_of
+
+    _, dataset, _ = parts(trained, "3d_fullres")
+    segmenter = load(trained, "3d_fullres")
+    assert host_of(segmenter) is segmenter
+    autoencoder = TestDistortion.autoencoder(segmenter)
+    labels = {"background": 0, "any": [1, 2], "dark": 2}
+    segmenter.labels = segmenter.plans.get_label_manager(dataset | {"labels": labels, "regions_class_order": [1, 2]})
+    with pytest.raises(NotApplicable, match="Overlapping regions"):
+        host_of(segmenter)
+    with pytest.raises(NotApplicable, match="Overlapping regions"):
+        segmenter.attach(autoencoder)
+
+
 class TestFiles:
     """A checkpoint is read without running code, or not at all."""
 
@@ -316,6 +469,27 @@ class TestAsAModelFolder:
         np.testing.assert_array_equal(found.patches.features, direct.patches.features)
         assert found.model_hash == loaded.hash
         assert all(loaded.ood[name].compute(found) is not None for name in fitted.ood)
+
+    def test_fit_trains_an_autoencoder_and_the_folder_attaches_it(
+        self, run: Any, trained: Path, images: Path, tmp_path: Path
+    ) -> None:
+        from hospital_agent.ingest.series import read_series
+        from hospital_agent.model_folder import load_model
+
+        out = tmp_path / "out"
+        done = run(
+            "fit", "--model", trained / TRAINED["3d_fullres"] / "fold_0", "--images", images, "--out", out,
+            "--device", "cpu", "--orientation", "LPS", "--copy", "--method", "segmentation_distortion", "--steps", 3,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        scores = {"segmentation_distortion", "segmentation_distortion_foreground", "latent_mahalanobis"}
+        assert scores <= set(done.json["ood"])
+        loaded = load_model(out, device="cpu")
+        volume = read_series(images / "case_0_0000.nii.gz").volume
+        found = loaded.segmenter.segment(volume)
+        np.testing.assert_array_equal(found.labels, load(trained, "3d_fullres").segment(volume).labels)
+        assert all(loaded.ood[name].compute(found) > 0 for name in scores)
+        assert found.distortion.squares.shape[1:] == found.probability.shape
 
     def test_a_checkpoint_that_runs_code_is_named_by_its_hash(
         self, trained: Path, images: Path, tmp_path: Path
