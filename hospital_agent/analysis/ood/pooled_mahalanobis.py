@@ -23,7 +23,7 @@ class PooledMahalanobis:
         reference: Gaussian over the channel means of training cases, one row a case.
 
     Source:
-        "PM" of Lennartz, Golla, Schultz et al., Segmentation Distortion, 2023, sec. 4.2, after González et al. 2021.
+        "PM" of Lennartz and Schultz, Segmentation Distortion, 2023, sec. 4.2, after González et al. 2021.
         Differs: pooled to one mean a channel (the published code halves the axes of space, and by mistake those of
         the channels, until 1024 numbers are left), over a volume instead of a slice, and the covariance of
         `mahalanobis`: OAS shrinkage checked by leaving out patients instead of Ledoit-Wolf and a plain inverse.
