@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 EXTERNAL = "external"  # where copied files lie in a model folder
 LPS = "LPS"  # DICOM's orientation
+FEATURES_SEEN = "activation autoencoder", (
+    "segmentation_distortion", "segmentation_distortion_foreground", "latent_mahalanobis",
+)  # fmt: skip
+MASKS_SEEN = "mask autoencoder", ("mask_autoencoder_pdc", "mask_autoencoder_phd")
 
 
 def fit_folder(
@@ -96,7 +100,8 @@ def fit_folder(
         autoencoder=reconstructs,
         mask_autoencoder=masks,
     )
-    (out / "MODEL_CARD.md").write_text(card(told, kept, fitted, modality), encoding="utf-8")
+    learnt = [seen for seen, made in ((FEATURES_SEEN, reconstructs), (MASKS_SEEN, masks)) if made is not None]
+    (out / "MODEL_CARD.md").write_text(card(told, kept, fitted, modality, learnt), encoding="utf-8")
     return fitted
 
 
@@ -148,8 +153,32 @@ def _copied_one(spec: Mapping[str, Any], out: Path, where: str) -> dict[str, Any
     return {**spec, "path": where}
 
 
-def card(name: str, external: Mapping[str, Any], fitted: Fitted, modality: Modality) -> str:
-    """MODEL_CARD.md: what was fitted to what, and what is not there. Every number computed."""
+def _seen_before(learnt: Sequence[tuple[str, tuple[str, ...]]], fitted: Fitted) -> str:
+    """A paragraph for each autoencoder that knows the patients whom the table calls left out; "" without one."""
+    told = ""
+    for what, scores in learnt:
+        scaled = ", ".join(f"`{score}`" for score in scores if score in fitted.ranges)
+        if scaled:
+            told += f"""
+The left-out patients were new to the scale of the scores, but not to the {what}: it was trained on
+patients of this folder, and a fifth of them chose when to stop. A new patient may show more of {scaled}
+than this table says.
+"""
+    return told
+
+
+def card(
+    name: str,
+    external: Mapping[str, Any],
+    fitted: Fitted,
+    modality: Modality,
+    learnt: Sequence[tuple[str, tuple[str, ...]]] = (),
+) -> str:
+    """MODEL_CARD.md: what was fitted to what, and what is not there. Every number computed.
+
+    Args:
+        learnt: what `fit --method` trained, and the scores that need it.
+    """
     members = external.get("members", [external])
     files = "\n".join(f"- {member['backend']}, SHA-256 `{member['sha256']}`" for member in members)
     known = [case.dice for case in fitted.seen if case.dice is not None]
@@ -180,7 +209,7 @@ what the model shows on {len(fitted.seen)} cases of {fitted.patient_count} patie
 
 Smallest, median and largest over patients whom the fit of the score had not seen. The network may have seen them, if
 they were among its training images; then a new patient lies farther away than this table says.
-
+{_seen_before(learnt, fitted)}
 | score | smallest | median | largest |
 |---|---|---|---|
 {rows}

@@ -73,6 +73,11 @@ def test_from_images_to_a_folder_that_tells_and_maps_the_distortion(run: Any, ca
         json.loads((out / "manifest.json").read_text())["files"]
     )
 
+    said = " ".join((out / "MODEL_CARD.md").read_text().split())
+    assert "new to the scale of the scores, but not to the activation autoencoder" in said
+    assert "`segmentation_distortion`, `segmentation_distortion_foreground`, `latent_mahalanobis` than this" in said
+    assert "mask autoencoder:" not in said
+
     image, mapped = cases / "images" / "case_1_0000.nii.gz", tmp_path / "map.nii.gz"
     analysed = run(
         "analyse", image, "--model", out, "--device", "cpu", *allow, "--map-out", mapped, "--map", "distortion"

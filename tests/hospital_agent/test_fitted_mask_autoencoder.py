@@ -27,6 +27,7 @@ def test_from_references_to_a_folder_that_reconstructs(run: Any, given: tuple[Pa
     done = run(*asked, "--references", cases / "references")
     assert done.code == 0, done.err
     assert {"mask_autoencoder_pdc", "mask_autoencoder_phd"} <= set(done.json["ood"])
+    assert "but not to the mask autoencoder" in (out / "MODEL_CARD.md").read_text()
     done = run("analyse", cases / "images" / "case_1_0000.nii.gz", "--model", out, *allowed)
     assert done.code == 0, done.err
     assert 0 <= done.json["ood"]["mask_autoencoder_pdc"] <= 1
