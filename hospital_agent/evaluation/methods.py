@@ -33,6 +33,14 @@ SOURCES = {
     "mask_autoencoder_phd": "Galati 2021",
 }
 
+BESIDE = {  # what runs a second time, or besides, for scores that are no sampled ones
+    "segmentation_distortion": "decoder",
+    "segmentation_distortion_foreground": "decoder",
+    "latent_mahalanobis": "autoencoder",
+    "mask_autoencoder_pdc": "autoencoder",
+    "mask_autoencoder_phd": "autoencoder",
+}
+
 
 def one_pass_directions() -> dict[str, Direction]:
     """Every value that one forward pass gives, with which way is worse: what a fused score may look at."""
@@ -71,7 +79,10 @@ def methods_of(
         return None if name in defined else why.get(name, otherwise)
 
     one_pass = (*uncertainty_scores.names(), *ood_scores.names())
-    found = [Method(name, source=SOURCES.get(name, ""), not_applicable=reason(name)) for name in one_pass]
+    found = [
+        Method(name, beside=BESIDE.get(name, ""), source=SOURCES.get(name, ""), not_applicable=reason(name))
+        for name in one_pass
+    ]
     for name, score in sampled_scores.items():
         passes = members if score.passes is None else score.passes
         told = reason(name) if several_passes else reason(name, "This task does without methods of several passes.")

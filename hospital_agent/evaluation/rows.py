@@ -76,6 +76,7 @@ class Method:
     Args:
         name: as in `Scored.values`.
         passes: forward passes a case beside nothing; 1 comes with the segmentation.
+        beside: what else runs for a case and is no whole pass, e.g. "decoder"; "" for nothing.
         supervised: whether it learned from reference masks or from shifts.
         trivial: "shift strength" and "volume": what a method must beat to say anything.
         source: the paper it is from, e.g. "González 2021"; "" for ours.
@@ -84,7 +85,13 @@ class Method:
 
     name: str
     passes: int = 1
+    beside: str = ""
     supervised: bool = False
     trivial: bool = False
     source: str = ""
     not_applicable: str | None = None
+
+    @property
+    def price(self) -> str:
+        """For a person: its passes and what else runs."""
+        return f"{self.passes} + {self.beside}" if self.beside else str(self.passes)

@@ -4,7 +4,7 @@ from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.analysis.quality import quality_models
 from hospital_agent.analysis.uncertainty import sampled_scores, uncertainty_scores
 from hospital_agent.evaluation.learners import learners_for
-from hospital_agent.evaluation.methods import SOURCES, methods_of
+from hospital_agent.evaluation.methods import BESIDE, SOURCES, methods_of
 from hospital_agent.evaluation.rows import Condition, Method, Scored
 
 for registry, package in ((ood_scores, "ood"), (uncertainty_scores, "uncertainty"), (quality_models, "quality")):
@@ -30,6 +30,7 @@ def test_every_registered_score_and_quality_model_is_a_method() -> None:
         *quality_models.names(),
     }
     assert set(SOURCES) <= set(named), "a source names a method that is not registered"
+    assert set(BESIDE) <= set(named), "a price names a method that is not registered"
 
 
 def test_a_method_says_its_price_and_whether_it_learned() -> None:
@@ -37,6 +38,8 @@ def test_a_method_says_its_price_and_whether_it_learned() -> None:
     assert named["mc_dropout"].passes == 10
     assert named["ensemble_entropy"].passes == 5
     assert named["mean_entropy"].passes == 1
+    assert {named[name].price for name in named if name.startswith("segmentation_distortion")} == {"1 + decoder"}
+    assert (named["mc_dropout"].price, named["mahalanobis"].price) == ("10", "1")
     assert named["fused_quality"].supervised
     assert named["logistic_regression"].supervised
     assert not named["mahalanobis"].supervised

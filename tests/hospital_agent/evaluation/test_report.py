@@ -2,9 +2,11 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import pytest
 
+from hospital_agent.evaluation.method_tables import overview
 from hospital_agent.evaluation.report import write_report
 from hospital_agent.evaluation.results import Results
 from hospital_agent.evaluation.results_csv import read_results
@@ -62,6 +64,17 @@ def test_methods_are_sorted_marked_and_refused_with_their_reason(folder):
     assert "`volume` (trivial)" in text
     assert "`deep_knn`: not applicable: one class only" in text
     assert RUN["command"] in text
+
+
+def test_what_runs_beside_a_pass_is_told(folder):
+    assert line_of((folder / "report.md").read_text(), "All methods", "max_softmax")[-3] == "1"
+    methods = [Method("mahalanobis", beside="decoder"), Method("max_softmax", passes=2)]
+    results = Results(read_results(folder / "results.csv"))
+    shown = [one for one in results.ranked() if one != "fused_quality"]
+    told = overview(replace(results, rows=[row for row in results.rows if row.method in shown]), methods)
+    assert line_of(f"## All\n{told}", "All", "mahalanobis")[-3] == "1 + decoder"
+    assert line_of(f"## All\n{told}", "All", "max_softmax")[-3] == "2"
+    assert "what stands after + runs for every case" in told
 
 
 def test_the_papers_stand_beside(folder):
