@@ -353,6 +353,27 @@ def test_mirrored_second_answers_are_put_together_as_nnunet_does(trained: Path) 
     np.testing.assert_allclose(found.distortion.squares, expected, atol=1e-6)
 
 
+def test_when_memory_runs_out_both_answers_begin_again(trained: Path) -> None:
+    segmenter, volume = load(trained, "3d_fullres"), Volume(phantom(126)[0], SPACING_MM)
+    segmenter.attach(TestDistortion.autoencoder(segmenter))
+    expected, asked = segmenter.segment(volume), 0
+
+    def run_out(_module: Any, _inputs: object) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise RuntimeError("out of memory")
+
+    segmenter.predictor.perform_everything_on_device = True  # as on CUDA: only then does nnU-Net begin again
+    handle = segmenter.network.register_forward_pre_hook(run_out)
+    found = segmenter.segment(volume)
+    handle.remove()
+    assert asked == len(found.patches.starts) + 3
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.distortion.squares, expected.distortion.squares)
+    np.testing.assert_array_equal(found.distortion.latents, expected.distortion.latents)
+
+
 def test_overlapping_regions_have_no_distortion(trained: Path) -> None:
     from hospital_agent.fitted_autoencoder import host_of
 
