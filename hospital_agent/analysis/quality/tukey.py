@@ -15,6 +15,7 @@ from typing import Literal, Self
 import numpy as np
 
 from hospital_agent.analysis.errors import TooFewCases
+from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
 
 Source = Literal["validation", "target"]
 REACH = 1.5  # interquartile ranges beyond a quartile
@@ -72,8 +73,9 @@ class Fences:
 def fences_of(cases: Iterable[PseudoMeasures], source: Source = "validation") -> Fences:
     """Q1 - 1.5 IQR of pDC and Q3 + 1.5 IQR of pHD, quartiles interpolated linearly between cases.
 
-    Infinite and missing values are left out: in the published code one infinite pHD makes IQR and threshold infinite
-    or NaN, and the test stops flagging. What is left out can still be flagged.
+    Cases with an infinite or a missing value are left out: in the published code one infinite pHD makes IQR and
+    threshold infinite or NaN, and the test stops flagging. So is a pHD of `FARTHEST_MM`, which stands for infinity
+    here: a few such cases would lift the fence beyond every distance there is. What is left out can still be flagged.
 
     Args:
         source: what the cases are, which the fences remember.
@@ -87,11 +89,12 @@ def fences_of(cases: Iterable[PseudoMeasures], source: Source = "validation") ->
     known = [
         (case.pdc, case.phd_mm)
         for case in cases
-        if case.pdc is not None and case.phd_mm is not None and math.isfinite(case.pdc) and math.isfinite(case.phd_mm)
+        if case.pdc is not None and case.phd_mm is not None and math.isfinite(case.pdc) and case.phd_mm < FARTHEST_MM
     ]
     if len(known) < FEWEST:
         raise TooFewCases(
-            f"Fences need at least {FEWEST} cases whose pDC and pHD are defined, and there are {len(known)}."
+            f"Fences need at least {FEWEST} cases whose pDC and pHD are defined and not at their end, "
+            f"and there are {len(known)}."
         )
     (first, third), (first_far, third_far) = (np.quantile(column, (0.25, 0.75)) for column in zip(*known, strict=True))
     return Fences(
