@@ -3,7 +3,7 @@
 The candidates come from the best checkpoints of one training run (three in the paper). The paper's steps:
 
     1. rank the candidates by pDC;
-    2. take the top one if its pHD lies below the upper fence;
+    2. take the top one if its pHD does not lie above the upper fence, as `Fences.flags` has it;
     3. otherwise discard it, and go on with the next;
     4. repeat until one is taken;
     5. if none is, average the probabilities of the best by pDC and of the best by pHD.
@@ -55,7 +55,7 @@ def select(candidates: Sequence[PseudoMeasures], fences: Fences) -> Selection:
         raise TooFewCases("There is no candidate to choose from.")
     ranked = sorted(range(len(candidates)), key=lambda i: -_or(candidates[i].pdc, -math.inf))
     for place in ranked:
-        if _or(candidates[place].phd_mm, math.inf) < fences.high_phd_mm:
+        if candidates[place].phd_mm is not None and not fences.flags_phd(candidates[place]):
             return Selection(place)
     nearest = min(range(len(candidates)), key=lambda i: _or(candidates[i].phd_mm, math.inf))
     return Selection(ranked[0], nearest)

@@ -22,9 +22,12 @@ def test_step_1_candidates_are_ranked_by_pdc() -> None:
     assert select(of((0.8, 5.0), (0.9, 9.0), (0.85, 1.0)), FENCES) == Selection(1)
 
 
-def test_step_2_the_top_one_is_taken_if_its_phd_lies_below_the_fence() -> None:
+def test_step_2_the_top_one_is_taken_unless_its_phd_lies_above_the_fence() -> None:
     assert select(of((0.9, 9.99), (0.8, 1.0)), FENCES) == Selection(0)
-    assert select(of((0.9, 10.0), (0.8, 1.0)), FENCES) == Selection(1), "on the fence is not below it"
+    assert select(of((0.9, 10.01), (0.8, 1.0)), FENCES) == Selection(1)
+    on_the_fence = of((0.9, 10.0), (0.8, 1.0))
+    assert not FENCES.flags(on_the_fence[0])
+    assert select(on_the_fence, FENCES) == Selection(0), "what is not flagged is taken"
 
 
 def test_step_3_otherwise_it_is_discarded_for_the_next() -> None:
@@ -73,11 +76,11 @@ def test_laws(candidates: list[PseudoMeasures]) -> None:
     taken = candidates[found.by_pdc]
     if not found.averaged:
         assert taken.phd_mm is not None
-        assert taken.phd_mm < FENCES.high_phd_mm
+        assert taken.phd_mm <= FENCES.high_phd_mm
         better = [one for one in candidates if one.pdc is not None and one.pdc > (taken.pdc or 0.0)]
-        assert all(one.phd_mm is None or one.phd_mm >= FENCES.high_phd_mm for one in better)
+        assert all(one.phd_mm is None or one.phd_mm > FENCES.high_phd_mm for one in better)
     else:
-        assert all(one.phd_mm is None or one.phd_mm >= FENCES.high_phd_mm for one in candidates)
+        assert all(one.phd_mm is None or one.phd_mm > FENCES.high_phd_mm for one in candidates)
 
 
 def test_no_candidate_and_two_grids_are_refused() -> None:
