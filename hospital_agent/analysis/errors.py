@@ -12,6 +12,7 @@ MonitoringError
     ├── NoGradient           a gradient was asked of a network that gives none
     ├── MissingLayer         a layer was asked for that the network does not have, or its summary was not kept
     ├── NotApplicable        a method cannot run on this task; the sentence says why
+    │   ├── UnknownLabel     a mask holds a label that the model does not know; the sentence names its number
     │   ├── NoAutoencoder    what a model's activation autoencoder shows was asked of a model without one
     │   └── NotReconstructed no case was compared with a mask autoencoder's reconstruction
     ├── TileMismatch         an autoencoder was made for another tile; the sentence says for which
@@ -19,6 +20,7 @@ MonitoringError
     │   ├── NoAnnotatedCase      the supervised part has nothing to stand on
     │   ├── NothingFlagged       every mask agrees with its reconstruction: there is nothing to refine
     │   ├── EverythingFlagged    every mask disagrees: fences that flag all say nothing about one
+    │   ├── NotCompared          too few annotated patients can be compared before and after
     │   └── WorseAfterwards      the refined model is worse where the model was good
     ├── RunsCode             loading a model would run code that came with it, and nobody has allowed that
     └── ModelMismatch        a model folder is damaged, or its parts do not belong together
@@ -75,6 +77,10 @@ class NotApplicable(AnalysisError, RuntimeError):
     """A method cannot run on this task or this model; the sentence says why."""
 
 
+class UnknownLabel(NotApplicable):
+    """A mask holds a label that the model does not know."""
+
+
 class NoAutoencoder(NotApplicable, TooFewCases):
     """A score looks at what an activation autoencoder changes, and no case was segmented with one."""
 
@@ -101,6 +107,10 @@ class NothingFlagged(RefinementRefused):
 
 class EverythingFlagged(RefinementRefused):
     """Every case is flagged: the fences mean nothing here."""
+
+
+class NotCompared(RefinementRefused):
+    """Nobody can say whether the refined model is worse: too few annotated patients can be compared."""
 
 
 class WorseAfterwards(RefinementRefused):

@@ -30,7 +30,9 @@ from hospital_agent.training.loop import TrainingDiverged
 from hospital_agent.training.refinement_cases import (
     Labels,
     RefinementCase,
+    beside,
     compared,
+    in_task,
     look,
     places_of_flagged,
     refuse_what_is_worse,
@@ -78,7 +80,8 @@ class Refined:
     Args:
         network: the refined copy; the model it was made from is unchanged.
         epochs: how many were trained.
-        flagged_before, flagged_after: names of the flagged cases.
+        flagged_before, flagged_after: names of the flagged cases; a mask that was emptied is one.
+        held_out: the annotated patients who only checked; no other person with a mask is new to the network.
         table: every measure before and after.
     """
 
@@ -86,6 +89,7 @@ class Refined:
     epochs: int
     flagged_before: tuple[str, ...]
     flagged_after: tuple[str, ...]
+    held_out: tuple[str, ...]
     table: tuple[Comparison, ...]
 
 
@@ -106,13 +110,17 @@ def refine(
         fences: from when on a case is flagged.
 
     Raises:
-        NoAnnotatedCase, TooFewCases: no annotated case; annotated cases of fewer than three patients.
+        NoAnnotatedCase, TooFewCases: no annotated case; annotated cases of fewer than three patients, or no other case.
+        UnknownLabel: an annotation holds a label that the model does not know.
         NothingFlagged, EverythingFlagged: nothing to do; fences that flag every case.
+        NotCompared: fewer than two annotated patients have a Dice before and after.
         WorseAfterwards: the interval of the paired difference lies below 0 for the Dice of held-out annotated cases or
             for the pDC of unflagged ones.
         TrainingDiverged: the loss is not finite.
     """
-    known = [case for case in annotated if case.labels is not None and case.labels.any()]
+    refuse_no_images(unlabelled)
+    marked = [case for case in annotated if case.labels is not None and case.labels.any()]
+    known = in_task(marked, segmenter.classes - 1)
     learnt, checked = _split(known, plan)
     before = [look(segmenter, autoencoder, case) for case in unlabelled]
     chosen = places_of_flagged(before, fences)
@@ -123,7 +131,7 @@ def refine(
     for epoch in range(1, plan.most_epochs + 1):
         targets = [(unlabelled[place], now[place].reconstructed) for place in left]
         _train_epoch(refined, targets, learnt, plan, epoch)
-        now = [look(refined, autoencoder, case) for case in unlabelled]
+        now = beside(before, [look(refined, autoencoder, case) for case in unlabelled])
         left = places_of_flagged(now, fences)
         say(f"epoch {epoch}: {len(left)} of {len(unlabelled)} cases are flagged")
         if not left:
@@ -136,7 +144,8 @@ def refine(
         table += compared(name, [unlabelled[place] for place in places], old, new, plan.seed)
     refuse_what_is_worse(table)
     first, last = (tuple(unlabelled[place].name for place in places) for places in (chosen, left))
-    return Refined(refined.network, epoch, first, last, tuple(table))
+    patients = tuple(sorted({case.patient for case in checked}))
+    return Refined(refined.network, epoch, first, last, patients, tuple(table))
 
 
 def weighted_generalised_dice(logits: Tensor, target: Tensor, importance: Sequence[float] | None = None) -> Tensor:
@@ -162,6 +171,18 @@ def weighted_generalised_dice(logits: Tensor, target: Tensor, importance: Sequen
     overlap = (weights * (found * hot).sum(dim=axes)).sum()
     sizes = (weights * (found + hot).sum(dim=axes)).sum()
     return 1 - 2 * overlap / sizes.clamp(min=1e-12) if bool(volumes.any()) else found.mean()
+
+
+def refuse_no_images(unlabelled: Sequence[RefinementCase]) -> None:
+    """Say that there is nothing to look at, which is not the same as that nothing is flagged.
+
+    Raises:
+        TooFewCases: there is no case.
+    """
+    if not unlabelled:
+        raise TooFewCases(
+            "There is no image to refine on: none could be read, or all are of patients who have a mask already."
+        )
 
 
 def _split(known: Sequence[RefinementCase], plan: RefinementPlan) -> tuple[list[RefinementCase], list[RefinementCase]]:

@@ -1,12 +1,13 @@
 """A case of a refinement: the image, what a network says of it, and what changed between two networks."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hospital_agent.analysis.errors import WorseAfterwards
+from hospital_agent.analysis.errors import NotCompared, WorseAfterwards
+from hospital_agent.analysis.imaging.task_labels import task_labels
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.metrics.surface import surface_distances
@@ -14,7 +15,8 @@ from hospital_agent.analysis.ood.mask_autoencoder import PseudoDice, PseudoHausd
 from hospital_agent.analysis.quality.tukey import Fences, PseudoMeasures
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
-from hospital_agent.training.refinement_table import Comparison, comparison
+from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
+from hospital_agent.training.refinement_table import FEWEST_PATIENTS, Comparison, comparison
 
 Labels = NDArray[np.uint8]
 
@@ -33,6 +35,17 @@ class RefinementCase:
     labels: Labels | None = None
 
 
+def in_task(cases: Sequence[RefinementCase], label_count: int) -> list[RefinementCase]:
+    """The cases with the labels of the task; with one label, whatever is marked is that label.
+
+    Raises:
+        UnknownLabel: an annotation holds a label above those of the task, which would count as background.
+    """
+    return [
+        case if case.labels is None else replace(case, labels=task_labels(case.labels, label_count)) for case in cases
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class Looked:
     """What one network says of a case.
@@ -40,13 +53,16 @@ class Looked:
     Args:
         pseudo: how its mask agrees with the reconstruction.
         reconstructed: (Z, Y, X) labels on the volume's grid; empty where nothing could be reconstructed.
-        dice, hausdorff_mm: against the annotation, means over the labels that have one; None without annotation.
+        dice, hausdorff_mm: against the annotation, means over the labels that have one; None without annotation. A
+            label that only one of mask and annotation holds has Dice 0 and `FARTHEST_MM`.
+        emptied: whether the mask held something before, and neither it nor its reconstruction does now.
     """
 
     pseudo: PseudoMeasures
     reconstructed: Labels
     dice: float | None
     hausdorff_mm: float | None
+    emptied: bool = False
 
 
 def look(segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder, case: RefinementCase) -> Looked:
@@ -56,25 +72,44 @@ def look(segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder, case: Refine
     count, labels = autoencoder.shape.label_count, found.label_map
     gap, far = PseudoDice(count).compute(found), PseudoHausdorff(count).compute(found)
     again = None if found.reconstructed is None else found.reconstructed.labels
-    overlaps: list[float | None] = []
-    distances: list[float | None] = []
+    overlaps: list[float] = []
+    distances: list[float] = []
     if case.labels is not None:
         for number in range(1, count + 1):
             own, truth = np.equal(labels, number), np.equal(case.labels, number)
-            overlaps.append(dice(own, truth))
+            overlap = dice(own, truth)
+            if overlap is None:
+                continue
+            overlaps.append(overlap)
             apart = surface_distances(own, truth, case.volume.spacing_mm)
-            distances.append(None if apart is None else apart.hausdorff_mm)
+            distances.append(FARTHEST_MM if apart is None else min(apart.hausdorff_mm, FARTHEST_MM))
     return Looked(
         PseudoMeasures(None if gap is None else 1 - gap, far),
         np.zeros_like(labels) if again is None else again,
-        _mean(overlaps),
-        _mean(distances),
+        float(np.mean(overlaps)) if overlaps else None,
+        float(np.mean(distances)) if distances else None,
     )
 
 
+def beside(before: Sequence[Looked], after: Sequence[Looked]) -> list[Looked]:
+    """What a network says, beside what another one said of the same cases: a mask that was emptied agrees with nothing.
+
+    Nothing segmented and nothing reconstructed has no pDC, and what has none is not flagged. A network could so pass by
+    segmenting nothing at all. Where there was a pDC before, none now counts as pDC 0 and pHD `FARTHEST_MM`, and the
+    case stays flagged; what guides it is the reconstruction from before.
+    """
+    worst = PseudoMeasures(0.0, FARTHEST_MM)
+    return [
+        replace(new, pseudo=worst, reconstructed=old.reconstructed, emptied=True)
+        if old.pseudo.pdc is not None and new.pseudo.pdc is None
+        else new
+        for old, new in zip(before, after, strict=True)
+    ]
+
+
 def places_of_flagged(looked: Sequence[Looked], fences: Fences) -> list[int]:
-    """The places of the cases whose mask disagrees with its reconstruction."""
-    return [place for place, one in enumerate(looked) if fences.flags(one.pseudo)]
+    """The places of the cases whose mask disagrees with its reconstruction, or was emptied."""
+    return [place for place, one in enumerate(looked) if one.emptied or fences.flags(one.pseudo)]
 
 
 _WITHOUT_TRUTH: tuple[tuple[str, bool, Callable[[Looked], float | None]], ...] = (
@@ -92,10 +127,12 @@ def compared(
 ) -> list[Comparison]:
     """Every measure of a group of cases before and after: against annotations, or else against reconstructions.
 
+    An emptied mask counts as one that agrees with nothing (`beside`), and does not drop out of the comparison.
+
     Args:
         name: "annotated", "flagged" or "unflagged".
     """
-    who = [case.patient for case in cases]
+    who, after = [case.patient for case in cases], beside(before, after)
     return [
         comparison(measure, name, [*map(read, before)], [*map(read, after)], who, higher_is_better=better, seed=seed)
         for measure, better, read in (_WITH_TRUTH if name == "annotated" else _WITHOUT_TRUTH)
@@ -103,20 +140,22 @@ def compared(
 
 
 def refuse_what_is_worse(table: Sequence[Comparison]) -> None:
-    """Refuse a network that is worse where the one before it was good.
+    """Refuse a network that is worse where the one before it was good, or of which nobody can say so.
 
     Raises:
+        NotCompared: fewer than two annotated patients have a Dice before and after.
         WorseAfterwards: the interval of the difference lies below 0 for the Dice of annotated cases or the pDC of
             unflagged ones.
     """
+    checked = max((one.patients for one in table if (one.cases, one.measure) == ("annotated", "dice")), default=0)
+    if checked < FEWEST_PATIENTS:
+        raise NotCompared(
+            f"The refined model is not proposed: the Dice of {checked} annotated patients can be compared before and "
+            f"after, and at least {FEWEST_PATIENTS} are needed to say whether it is worse."
+        )
     for one in table:
         if one.worse and (one.cases, one.measure) in (("annotated", "dice"), ("unflagged", "pdc")):
             raise WorseAfterwards(
                 f"The refined model is not proposed: the {one.measure} of {one.cases} cases falls from "
                 f"{one.before:.3f} to {one.after:.3f} (difference {one.low:.3f} to {one.high:.3f})."
             )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
