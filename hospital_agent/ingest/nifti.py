@@ -87,7 +87,8 @@ def read_labels(path: Path, lps_grid: Grid) -> NDArray[np.uint8]:
         raise NotAMask("The file given as a mask holds fractions; a mask holds whole labels, 0 for outside.")
     if array.size and array.min() < 0:
         raise NotAMask("The file given as a mask holds negative numbers; a mask holds 0 for outside and labels inside.")
-    labels = np.minimum(array, np.iinfo(np.uint8).max).astype(np.uint8)
+    largest = min(array.max(initial=0), np.iinfo(np.uint8).max)  # never a number that the mask's own type cannot hold
+    labels = np.minimum(array, array.dtype.type(largest)).astype(np.uint8)
     return np.ascontiguousarray(to_volume_axes(labels, grid))
 
 

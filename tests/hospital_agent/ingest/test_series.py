@@ -428,6 +428,15 @@ class TestMasks:
         assert read.dtype == np.bool_
         assert read.sum() == (mask > 0).sum()
 
+    @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
+    def test_labels_of_any_type_are_read(self, tmp_path: Path, dtype: type) -> None:
+        path, mask = self.volume_and_mask(tmp_path)
+        mask[9, 9, 9] = 100
+        stored, small = mask.astype(dtype), dtype in (np.int8, np.uint8)
+        stored[9, 9, 8] = 1 if small else 300
+        labels = read_series(path).read_labels(write_nifti(tmp_path / "m.nii", stored))
+        assert sorted(np.unique(labels)) == ([0, 1, 100] if small else [0, 1, 100, 255])
+
     @pytest.mark.parametrize("change", ["shape", "spacing", "place"])
     def test_a_mask_on_another_grid(self, tmp_path: Path, change: str) -> None:
         path, mask = self.volume_and_mask(tmp_path)
