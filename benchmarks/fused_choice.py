@@ -80,14 +80,22 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for folder in map(Path, sys.argv[1:]):
         found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        for path in sorted((folder / "rows").glob("seed*.jsonl")):
-            rows = [Scored.from_json(json.loads(line)) for line in path.read_text().splitlines()]
+        for rows in rows_of(folder):
             for train, test in left_out(_training([row for row in rows if row.split == "validation"])):
                 for name, told in _told(train, test).items():
                     found[name].append(told)
         print(f"\n{folder.name}\n{'':20} {'norm. AURC':>11} {'Spearman':>9}")
         for name in RANKERS:
             print(f"{name:20} {np.mean([a for a, _ in found[name]]):11.3f} {np.mean([s for _, s in found[name]]):9.3f}")
+
+
+def rows_of(folder: Path) -> Iterator[list[Scored]]:
+    """The rows of each seed: of an image's lines the last, and of a seed's files the newest."""
+    files = sorted((folder / "rows").glob("seed*.jsonl"), key=lambda path: path.stat().st_mtime)
+    newest = {path.name.partition("-")[0]: path for path in files}
+    for path in newest.values():
+        read = (Scored.from_json(json.loads(line)) for line in path.read_text().splitlines())
+        yield list({(row.case, row.condition): row for row in read}.values())
 
 
 def left_out(cases: FusedTraining) -> Iterator[tuple[list[FusedTraining], list[FusedTraining]]]:

@@ -16,10 +16,10 @@ FAILURE_PROBABILITY, PREDICTED_DICE = "_failure_probability", "_predicted_dice"
 def with_calibration(rows: Sequence[Scored], name: str) -> list[Scored]:
     """The rows of one seed with `<name>_failure_probability` and `<name>_predicted_dice` on its test rows.
 
-    What turns the risk of one family's test images into numbers was learned from validation images under all *other*
-    families: none of them shows how far that family lowers the Dice. Their risks come from models that saw neither
-    patient nor family. Unshifted test images are calibrated by all families. Without failed and good validation cases
-    there are no such values.
+    What turns the risk of one family's test images into numbers was fitted to the Dice of validation images as they are
+    and under all *other* families. The risk of the former comes from the model that never saw the asked family, that of
+    the latter from models that never saw theirs; none saw the patient. Unshifted test images are calibrated by all
+    families. Without failed and good validation cases there are no such values.
     """
     validation = [row for row in rows if row.split == "validation" and row.dice is not None]
     fitted = {family: _fit(validation, name, family) for family in {row.condition.family for row in rows}}
@@ -37,11 +37,9 @@ def with_calibration(rows: Sequence[Scored], name: str) -> list[Scored]:
 
 def _fit(validation: Sequence[Scored], name: str, family: str) -> tuple[Platt, Platt] | None:
     """Lines to the probability of failure and to 1 - Dice, from cases under other families than this one."""
-    known = [
-        (risk, row)
-        for row in validation
-        if (family == UNSHIFTED or row.condition.family != family) and (risk := score_of(row, name)) is not None
-    ]
+    asked = None if family == UNSHIFTED else family
+    others = [row for row in validation if row.condition.family != asked]
+    known = [(risk, row) for row in others if (risk := score_of(row, name, asked)) is not None]
     failed: NDArray[np.bool_] = np.array([is_failed(row) for _, row in known], dtype=bool)
     if not known or failed.all() or not failed.any():
         return None

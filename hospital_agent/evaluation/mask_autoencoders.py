@@ -8,13 +8,10 @@ from hospital_agent.analysis.errors import NotApplicable, TooFewCases
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder, ReconstructingSegmenter
 from hospital_agent.evaluation.cache import fingerprint_of
+from hospital_agent.evaluation.companions import DEFINITION, mask_plan
 from hospital_agent.evaluation.tasks import Example, FolderTask
-from hospital_agent.mask_autoencoder_files import WEIGHTS, load_mask_autoencoder, save_mask_autoencoder
-from hospital_agent.training.mask_autoencoder import THICK, MaskTraining, ReferenceMask, train_mask_autoencoder
-
-MOST_STEPS = 400
-SLICES_A_STEP, VOLUMES_A_STEP = 16, 4
-DEFINITION = 1  # raised when what is trained changes, so that an old one is never taken for a new one
+from hospital_agent.mask_autoencoder_files import DESCRIPTION, load_mask_autoencoder, save_mask_autoencoder
+from hospital_agent.training.mask_autoencoder import ReferenceMask, train_mask_autoencoder
 
 
 def with_reconstruction(
@@ -41,12 +38,10 @@ def trained_mask_autoencoder(task: FolderTask, train_on: Sequence[Example], fold
     Raises:
         TooFewCases: fewer than two patients have a reference that holds something.
     """
-    thick = task.grid.spacing_mm[0] > THICK * max(task.grid.spacing_mm[1:])
-    batch = SLICES_A_STEP if thick else VOLUMES_A_STEP
-    plan = MaskTraining(steps=min(MOST_STEPS, task.plan.steps), batch=batch, seed=seed)
+    plan = mask_plan(task, seed)
     made_of = [DEFINITION, asdict(plan), len(task.label_names), sorted(example.name for example in train_on)]
     place = folder / f"mask-autoencoder-seed{seed}-{fingerprint_of(made_of)}"
-    if not (place / WEIGHTS).exists():
+    if not (place / DESCRIPTION).exists():  # written last
         masks = []
         for example in train_on:
             volume, labels = example.content

@@ -13,14 +13,21 @@ Measured = Mapping[str, str]
 T = TypeVar("T")
 
 
-def measurements(members: int, *, several_passes: bool) -> dict[str, str]:
-    """Name -> version of every registered unit; that of an ensemble's scores says how many members it has."""
+def measurements(members: int, companions: Mapping[str, str], *, several_passes: bool) -> dict[str, str]:
+    """Name -> version of every registered unit, with what else its number depends on.
+
+    Args:
+        members: of the ensemble.
+        companions: what stands for the network's autoencoders, by the name under which a score `needs` one.
+    """
     marks = features.load("hospital_agent.analysis.features")
     doubts = uncertainty_scores.load("hospital_agent.analysis.uncertainty")
     distances = ood_scores.load("hospital_agent.analysis.ood")
     found = {name: str(unit.quantity.version) for name, unit in marks.items()}
     found |= {name: str(score.quantity.version) for name, score in doubts.items()}
-    found |= {name: str(score.quantity.version) for name, score in distances.items()}
+    for name, distance in distances.items():
+        companion = companions.get(getattr(distance, "needs", ""))
+        found[name] = f"{distance.quantity.version}, {companion}" if companion else str(distance.quantity.version)
     if several_passes:
         for name, score in sampled_scores.items():
             size = f", {members} members" if score.source == "ensemble" else ""

@@ -18,11 +18,12 @@ from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.unet import UNet
 from hospital_agent.autoencoder_files import load_autoencoder, save_autoencoder
 from hospital_agent.evaluation.cache import fingerprint_of
+from hospital_agent.evaluation.companions import activation_plan
 from hospital_agent.evaluation.mask_autoencoders import with_reconstruction
 from hospital_agent.evaluation.scoring import Scorer, fit_reference
 from hospital_agent.evaluation.splits import split_patients
 from hospital_agent.evaluation.tasks import Example, FolderTask, Labels, Parts, Setting, TrainingPlan
-from hospital_agent.training.autoencoder import AutoencoderTraining, train_for
+from hospital_agent.training.autoencoder import train_for
 from hospital_agent.training.loop import LoopPlan, load_best, train
 from hospital_agent.training.segmenter import segmentation_loss
 
@@ -143,7 +144,7 @@ def trained_autoencoder(
 
     It lies beside the network's weights, in a folder whose name changes with how it was trained.
     """
-    plan = AutoencoderTraining(steps=task.plan.autoencoder_steps, batch=task.plan.batch, seed=seed)
+    plan = activation_plan(task, seed)
     images = sorted(example.name for example in train_on)
     place = networks / network_name(task, images, seed) / "member0" / f"autoencoder-{fingerprint_of(asdict(plan))}"
     if not (place / "autoencoder.json").exists():

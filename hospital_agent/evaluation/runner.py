@@ -74,7 +74,7 @@ def rows_of_seed(plan: Plan, seed: int) -> list[Scored]:
             caches[name] = RowCache(out / "rows", name, fingerprint)
         known = caches[name].find(example.name, condition)
         several = task.several_passes and (split == "test" or condition == Condition())
-        wanted = measurements(task.members, several_passes=several)
+        wanted = measurements(task.members, task.companions(), several_passes=several)
         asked = wanted if known is None else lacking(known, wanted)
         row = known
         if row is None or asked:

@@ -2,7 +2,9 @@
 
 The arithmetic works on arrays. `observe` takes from a segmentation what the score looks at (the rows of its tiles, the
 mean of a layer, ...), so that no second forward pass is needed; `fit` learns from what training cases showed, which is
-small enough to be kept for all of them; `compute` scores a case.
+small enough to be kept for all of them; `compute` scores a case. One that looks at what a trained companion of the
+network leaves in the segmentation says which with a class attribute `needs = "activation_autoencoder"` or
+`"mask_autoencoder"`: with another companion it is another number.
 """
 
 from collections.abc import Mapping, Sequence

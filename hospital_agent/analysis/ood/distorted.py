@@ -35,6 +35,7 @@ class DistortionReference:
     case_count: int
     patient_count: int
     name: ClassVar[str]
+    needs: ClassVar[str] = "activation_autoencoder"
 
     @classmethod
     def fit_cases(cls, observations: Sequence[Observation], patients: Sequence[str]) -> Self:

@@ -34,6 +34,7 @@ class LatentMahalanobis:
 
     reference: GaussianReference
 
+    needs = "activation_autoencoder"
     quantity = raw_quantity("latent_mahalanobis", "Distance of the latent features from training", (0.1, 1e6))
     wire_quantity = log10_quantity("latent_mahalanobis", "Distance of the latent features from training")
 

@@ -32,6 +32,7 @@ class _OfEachLabel:
 
     label_count: int
 
+    needs: ClassVar[str] = "mask_autoencoder"
     quantity: ClassVar[Quantity]
     wire_quantity: ClassVar[Quantity]
 

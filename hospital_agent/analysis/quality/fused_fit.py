@@ -274,7 +274,7 @@ def _interval(training: FusedTraining, expected: Float64Array, level: float) -> 
 def _flag_quality(
     said: Float64Array, training: FusedTraining, wanted_specificity: float, seed: int
 ) -> FlagQuality | None:
-    """How well the flag does on patients who did not set its threshold."""
+    """How well the flag does on patients whose own answers did not set its threshold."""
     fold = _dealt(training.patients, training.failed, PATIENT_FOLDS, seed)
     flagged = np.zeros(said.size, dtype=bool)
     for out in (fold == number for number in np.unique(fold)):
@@ -284,5 +284,6 @@ def _flag_quality(
     found, spared = sensitivity(flagged, training.failed), specificity(flagged, training.failed)
     if found is None or spared is None:
         return None
-    words = f"{np.unique(training.patients).size} patients, unseen, as were their shift families"
+    families = ", as were their shift families" if not np.isin(training.groups, training.familiar).all() else ""
+    words = f"{np.unique(training.patients).size} patients, unseen{families}"
     return FlagQuality(sensitivity=found, specificity=spared, measured_on=words)

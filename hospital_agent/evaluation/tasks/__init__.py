@@ -5,7 +5,7 @@ network they are segmented, and under which conditions they are tested.
 """
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -203,6 +203,10 @@ class Task(Protocol):
         """
         ...
 
+    def companions(self) -> Mapping[str, str]:
+        """What stands for how each autoencoder beside the network is trained, by name; empty without any."""
+        ...
+
     def fingerprint(self) -> Any:
         """Everything that decides on what and how its images are scored, as JSON values; not which scores there are."""
         ...
@@ -282,6 +286,12 @@ class FolderTask:
         from hospital_agent.evaluation.networks import FolderExperiment
 
         return FolderExperiment(self, setting, seed)
+
+    def companions(self) -> Mapping[str, str]:
+        """The activation autoencoder, where one is trained, and the mask autoencoder."""
+        from hospital_agent.evaluation.companions import companions_of
+
+        return companions_of(self)
 
     def fingerprint(self) -> Any:
         """Grid, network, plan and sizes, and what some draws of each shift are: they change with its definition."""

@@ -6,7 +6,7 @@ estimate. Methods of several passes are left out: ten passes over a whole chest 
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +104,10 @@ class ChestCt:
     def experiment(self, setting: Setting, seed: int) -> "ChestExperiment":
         """The seed says which patient is left out."""
         return ChestExperiment(setting, seed, quick=self.quick)
+
+    def companions(self) -> Mapping[str, str]:
+        """`make train` trains none."""
+        return {}
 
     def fingerprint(self) -> Any:
         """The scanners and the size of the reference."""

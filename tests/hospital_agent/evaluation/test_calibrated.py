@@ -55,6 +55,22 @@ def test_what_a_family_does_to_dice_is_not_told_to_its_own_predictions() -> None
     assert predicted(other, "none") != predicted(plain, "none")
 
 
+def test_unshifted_cases_are_judged_by_the_model_that_never_saw_the_family() -> None:
+    """Other risks of the model that never saw spikes move the line of spikes; those of the model of all do not."""
+
+    def changed(name: str) -> list[Scored]:
+        return [
+            replace(row, values={**row.values, "fused@spikes": row.values["fused"], name: 5.0})
+            if row.split == "validation" and row.condition.family == "none"
+            else row
+            for row in rows()
+        ]
+
+    plain = predicted(with_calibration(rows(), "fused"), "spikes")
+    assert predicted(with_calibration(changed("fused"), "fused"), "spikes") == plain
+    assert predicted(with_calibration(changed("fused@spikes"), "fused"), "spikes") != plain
+
+
 def test_without_failures_or_without_a_risk_nothing_is_predicted() -> None:
     good = [replace(row, dice=0.9) for row in rows()]
     silent = [replace(row, values={"fused": None}) for row in rows()]

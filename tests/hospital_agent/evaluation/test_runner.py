@@ -127,6 +127,19 @@ def test_a_score_in_another_version_is_computed_again_and_nothing_else(
         assert new.measured == {**old.measured, "mean_entropy": "99"}
 
 
+def test_another_autoencoder_asks_for_its_own_scores_alone(
+    rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(Smoothness, "compute", lambda *_: pytest.fail("asked again"))
+    longer = replace(task, plan=replace(task.plan, autoencoder_steps=4))
+    again = rows_of_seed(Plan(longer, Setting(balls, tmp_path, device="cpu")), 0)
+    for old, new in zip(rows, again, strict=True):
+        changed = {name for name, version in new.measured.items() if old.measured[name] != version}
+        assert changed == {"segmentation_distortion", "segmentation_distortion_foreground", "latent_mahalanobis"}
+        assert new.values["mask_autoencoder_pdc"] == old.values["mask_autoencoder_pdc"]
+
+
 def test_an_ensemble_of_another_size_asks_for_its_own_scores_alone(
     rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
