@@ -74,7 +74,9 @@ def fit_folder(
     say("loading the model")
     segmenter = open_model(external, Path(), allowed=allowed, version=version, model_hash="none", device=device)
     reconstructs = None if autoencoder is None else fit_autoencoder(segmenter, inputs, modality, autoencoder, say)
-    masks = None if mask_autoencoder is None else fit_mask_autoencoder(inputs, modality, mask_autoencoder, say)
+    masks = (
+        None if mask_autoencoder is None else fit_mask_autoencoder(segmenter, inputs, modality, mask_autoencoder, say)
+    )
     if masks is not None:
         from hospital_agent.analysis.segmentation.mask_autoencoder import ReconstructingSegmenter
 

@@ -1,11 +1,20 @@
 """`fit --method mask_autoencoder`: from references to a model folder that reconstructs, or a sentence."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
 import pytest
 import torch
 
+from hospital_agent.analysis.errors import NotApplicable, UnknownLabel
+from hospital_agent.analysis.segmentation.ensemble import EnsembleOfSegmenters
+from hospital_agent.analysis.segmentation.torchscript import load_torchscript
+from hospital_agent.fitted_mask_autoencoder import fit_mask_autoencoder, label_count_of
+from hospital_agent.fitting import find_inputs
+from hospital_agent.training.mask_autoencoder import MaskTraining
 from tests.fitted_model import digest_of, write_cases
 from tests.torchscript_model import write_torchscript
 
@@ -36,3 +45,53 @@ def test_from_references_to_a_folder_that_reconstructs(run: Any, given: tuple[Pa
     (out / "mask_autoencoder.json").write_text("{}")
     broken = run("analyse", cases / "images" / "case_1_0000.nii.gz", "--model", out, *allowed)
     assert (broken.code, "mask_autoencoder.json" in broken.err) == (1, True)
+
+
+def with_label(cases: Path, folder: Path, number: int) -> Path:
+    """The references with another number for what they mark."""
+    folder.mkdir()
+    for path in sorted((cases / "references").iterdir()):
+        found = nibabel.load(path)
+        marked = np.asanyarray(found.dataobj) > 0
+        nibabel.save(nibabel.Nifti1Image((marked * number).astype(np.uint8), found.affine), folder / path.name)
+    return folder
+
+
+def opened(folder: Path, classes: int) -> Any:
+    model = write_torchscript(folder, classes=classes)
+    described = json.loads(model.with_suffix(".json").read_text())
+    return load_torchscript(model.read_bytes(), described, trusted=True, version="1", model_hash="h", device="cpu")
+
+
+def test_references_of_0_and_255_are_those_of_the_one_label_of_the_model(
+    given: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, cases = given
+    inputs = find_inputs(cases / "images", with_label(cases, tmp_path / "coded", 255))
+    plan, said = MaskTraining(steps=3, batch=2), []
+    made = fit_mask_autoencoder(opened(tmp_path / "one", 2), inputs, "CT", plan, said.append)
+    assert made.shape.label_count == 1
+    plain = find_inputs(cases / "images", cases / "references")
+    same = fit_mask_autoencoder(opened(tmp_path / "again", 2), plain, "CT", plan, said.append)
+    assert all(np.array_equal(array, same.weights()[name]) for name, array in made.weights().items())
+
+
+def test_the_model_says_how_many_labels_there_are_and_others_are_refused(
+    given: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, cases = given
+    several, plan = opened(tmp_path / "several", 4), MaskTraining(steps=1, batch=2)
+    known = find_inputs(cases / "images", with_label(cases, tmp_path / "two", 2))
+    assert fit_mask_autoencoder(several, known, "CT", plan, lambda _: None).shape.label_count == 3
+    other = find_inputs(cases / "images", with_label(cases, tmp_path / "five", 5))
+    with pytest.raises(UnknownLabel, match="label 5, and the model knows 3 labels"):
+        fit_mask_autoencoder(several, other, "CT", plan, lambda _: None)
+
+
+def test_an_ensemble_knows_what_its_members_know(tmp_path: Path) -> None:
+    one, two = opened(tmp_path / "one", 2), opened(tmp_path / "two", 3)
+    assert label_count_of(EnsembleOfSegmenters([two, two], version="1", model_hash="h")) == 2
+    with pytest.raises(NotApplicable, match="different numbers of classes"):
+        label_count_of(EnsembleOfSegmenters([one, two], version="1", model_hash="h"))
+    with pytest.raises(NotApplicable, match="does not say"):
+        label_count_of(object())  # type: ignore[arg-type]
