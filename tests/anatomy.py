@@ -1,13 +1,19 @@
 """Masks that look like hearts in short axis, images of them, and a small network that segments these."""
 
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from hospital_agent.analysis.imaging.volume import Volume
+from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder, MaskAutoencoderShape
+from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
 from hospital_agent.analysis.segmentation.network import WorkingGrid
 from hospital_agent.analysis.segmentation.unet import UNet, UNetShape
-from hospital_agent.training.mask_autoencoder import ReferenceMask
+from hospital_agent.training.mask_autoencoder import MaskTraining, ReferenceMask, train_mask_autoencoder
 from hospital_agent.training.refinement_cases import RefinementCase
 from hospital_agent.training.refinement_tiles import on_working_grid, tiles_of
 from hospital_agent.training.segmenter import segmentation_loss
@@ -47,8 +53,21 @@ def case(seed: int, *, artefact: bool = False, annotated: bool = False) -> Refin
     return RefinementCase(f"c{seed}", f"p{seed}", volume, labels if annotated else None)
 
 
+@cache
+def heart_autoencoder() -> MaskAutoencoder:
+    """Of hearts alone; trained once for all tests, which leave it as it is."""
+    shape = MaskAutoencoderShape(3, MaskGrid(SPACING, (1, 32, 32)), channels=(8, 16, 16), latent=8)
+    plan = MaskTraining(steps=160, batch=8, learning_rate=1e-2)
+    with TemporaryDirectory() as folder:
+        return train_mask_autoencoder(hearts(24), 3, Path(folder), plan, shape)
+
+
+@cache
 def heart_network() -> UNet:
-    """A network that segments plain hearts well, and takes an artefact for a piece of one."""
+    """A network that segments plain hearts well, and takes an artefact for a piece of one.
+
+    Trained once for all tests, which leave it as it is.
+    """
     torch.manual_seed(0)
     network = UNet(UNetShape(channels=(8, 16, 16), classes=4, dropout=0.0, depth_kernel=1, depth_stride=1))
     items = [on_working_grid(case(seed).volume, heart(seed), GRID, 4) for seed in range(12)]

@@ -1,39 +1,40 @@
 """Refinement on a few hearts: artefacts that look like a heart's ball are unlearnt, and every refusal has its name."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from monai.losses import GeneralizedDiceLoss
+from torch import nn
 
 from hospital_agent.analysis.errors import (
     EverythingFlagged,
     NoAnnotatedCase,
     NothingFlagged,
     TooFewCases,
+    UnknownLabel,
     WorseAfterwards,
 )
+from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.quality.tukey import Fences, fences_of
-from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder, MaskAutoencoderShape
-from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
+from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.sliding_window import NOTHING
-from hospital_agent.training.mask_autoencoder import MaskTraining, train_mask_autoencoder
+from hospital_agent.analysis.segmentation.unet import UNet
 from hospital_agent.training.refinement import RefinementPlan, refine, weighted_generalised_dice
 from hospital_agent.training.refinement_cases import look, refuse_what_is_worse
 from hospital_agent.training.refinement_table import comparison
-from tests.anatomy import GRID, SPACING, case, heart, heart_network, hearts
+from tests.anatomy import GRID, case, heart, heart_autoencoder, heart_network
 
-PLAN = RefinementPlan(patch=(1, 40, 40), most_epochs=3, steps_a_case=40, learning_rate=3e-3)
+PLAN = RefinementPlan(patch=(1, 40, 40), most_epochs=4, steps_a_case=20, learning_rate=3e-3)
 
 
 @pytest.fixture(scope="module")
-def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> MaskAutoencoder:
+def autoencoder() -> MaskAutoencoder:
     torch.set_num_threads(1)
-    shape = MaskAutoencoderShape(3, MaskGrid(SPACING, (1, 32, 32)), channels=(8, 16, 16), latent=8)
-    plan = MaskTraining(steps=160, batch=8, learning_rate=1e-2)
-    return train_mask_autoencoder(hearts(24), 3, tmp_path_factory.mktemp("masks"), plan, shape)
+    return heart_autoencoder()
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +44,20 @@ def segmenter() -> NetworkSegmenter:
     )
 
 
-UNLABELLED = [case(50 + i, artefact=i < 3) for i in range(9)]
-ANNOTATED = [case(70 + i, annotated=True) for i in range(6)]
+def replaced(segmenter: NetworkSegmenter, network: nn.Module) -> NetworkSegmenter:
+    """The segmenter with another network."""
+    return NetworkSegmenter(
+        network, segmenter.grid, keep=NOTHING, classes=4, backend="test", version="2", model_hash="none", device="cpu"
+    )
+
+
+UNLABELLED = [case(50 + i, artefact=i < 3) for i in range(6)]
+ANNOTATED = [case(70 + i, annotated=True) for i in range(5)]
 
 
 @pytest.fixture(scope="module")
 def fences(segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder) -> Fences:
-    return fences_of(look(segmenter, autoencoder, case(30 + i)).pseudo for i in range(10))
+    return fences_of(look(segmenter, autoencoder, case(30 + i)).pseudo for i in range(8))
 
 
 def test_what_disagreed_with_its_reconstruction_agrees_afterwards(
@@ -60,9 +68,16 @@ def test_what_disagreed_with_its_reconstruction_agrees_afterwards(
     found = refine(segmenter, autoencoder, UNLABELLED, ANNOTATED, fences, PLAN, said.append)
     assert {"c50", "c51", "c52"} <= set(found.flagged_before)
     assert found.flagged_after == ()
+    assert found.held_out == tuple(sorted(found.held_out))
+    assert set(found.held_out) < {one.patient for one in ANNOTATED}
+    assert len(found.held_out) == 2
     assert 1 <= found.epochs <= PLAN.most_epochs  # it ends as soon as nothing is flagged
     assert len(said) == found.epochs
     told = {(one.cases, one.measure): one for one in found.table}
+    refined = replaced(segmenter, found.network)
+    for one in UNLABELLED:  # healed by segmenting the heart, not by segmenting nothing
+        own, truth = refined.segment(one.volume).mask, heart(int(one.name[1:])) > 0
+        assert dice(own, truth) > 0.9
     better = told["flagged", "pdc"]
     assert better.before is not None
     assert better.after is not None
@@ -95,6 +110,32 @@ def test_nothing_flagged_and_everything_flagged_are_refused(
     quick = replace(PLAN, even_if_all=True, most_epochs=1, steps_a_case=1, learning_rate=1e-6)
     found = refine(segmenter, autoencoder, UNLABELLED[:2], ANNOTATED, strict, quick)
     assert found.flagged_after == ("c50", "c51")
+
+
+def test_a_network_that_segments_nothing_heals_nothing(
+    segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder, fences: Fences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every mask is erased: the flagged ones stay flagged, the others become so, and all of them are in the table."""
+
+    def erase(refined: NetworkSegmenter, *_: object) -> None:
+        with torch.no_grad():
+            cast(UNet, refined.network).head.bias[0] += 1e4
+
+    monkeypatch.setattr("hospital_agent.training.refinement._train_epoch", erase)
+    said: list[str] = []
+    with pytest.raises(WorseAfterwards, match="dice of annotated cases falls"):
+        refine(segmenter, autoencoder, UNLABELLED, ANNOTATED, fences, replace(PLAN, most_epochs=2), said.append)
+    assert said == [f"epoch {epoch}: 6 of 6 cases are flagged" for epoch in (1, 2)]
+
+
+def test_no_image_and_annotations_with_other_labels_are_refused(
+    segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder, fences: Fences
+) -> None:
+    with pytest.raises(TooFewCases, match="no image to refine on"):
+        refine(segmenter, autoencoder, [], ANNOTATED, fences, PLAN)
+    coded = [replace(one, labels=(heart(70 + i) * 80).astype(np.uint8)) for i, one in enumerate(ANNOTATED)]
+    with pytest.raises(UnknownLabel, match="label 240, and the model knows 3 labels"):
+        refine(segmenter, autoencoder, UNLABELLED[:2], coded, fences, PLAN)
 
 
 def test_a_network_that_forgets_is_refused(
