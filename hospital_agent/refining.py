@@ -7,6 +7,7 @@ the agent at it.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 CHANGES = "refinement.json"
 FenceSource = Literal["annotated", "target"]
+MadeFrom = Literal["given", "model", "annotated"]
+MASKS_SEEN: dict[MadeFrom, str] = {
+    "given": "was given with `--mask-autoencoder`; whether it has seen the annotated masks is not known here.",
+    "model": "is that of the model before, whose card says which masks it has seen.",
+    "annotated": "was trained on all annotated masks, as no other was given (`--mask-autoencoder`): those of the\n"
+    "  held-out patients too, so its scores and fences are tighter here than for a new patient.",
+}
 
 
 def refine(
@@ -51,8 +59,9 @@ def refine(
     from hospital_agent.analysis.errors import ModelMismatch
     from hospital_agent.fitting import find_inputs
     from hospital_agent.model_folder import load_model
-    from hospital_agent.training.refinement import RefinementPlan
+    from hospital_agent.training.refinement import RefinementPlan, refuse_no_images
     from hospital_agent.training.refinement import refine as refined_by
+    from hospital_agent.training.refinement_cases import in_task
 
     check_device(device)
     if (out / "manifest.json").exists():
@@ -62,12 +71,15 @@ def refine(
     known = find_inputs(annotated_images, annotated_masks)
     taught = {one.patient for one in known}
     found = [one for one in find_inputs(images, None) if one.patient not in taught]
-    annotated, unlabelled = (read_cases(some, loaded, say) for some in (known, found))
-    autoencoder = autoencoder_for(loaded, mask_autoencoder, annotated, segmenter.classes - 1)
+    unlabelled = read_cases(found, loaded, say)
+    refuse_no_images(unlabelled)
+    annotated = in_task(read_cases(known, loaded, say), segmenter.classes - 1)
+    autoencoder, made = autoencoder_for(loaded, mask_autoencoder, annotated, segmenter.classes - 1)
     limits = fences_from(annotated if fences == "annotated" else unlabelled, segmenter, autoencoder, fences)
     plan = RefinementPlan(patch=segmenter.grid.tile, most_epochs=epochs, even_if_all=even_if_all)
     result = refined_by(segmenter, autoencoder, unlabelled, annotated, limits, plan, say)
-    told = propose(out, loaded, segmenter, autoencoder, result, [*known, *found])
+    judged = [*references_of(known, result.held_out), *without(found, result)]
+    told = propose(out, loaded, segmenter, autoencoder, result, judged, made)
     print_json({"model": str(out), **told})
 
 
@@ -111,8 +123,11 @@ def read_cases(inputs: "Sequence[Input]", loaded: "LoadedModel", say: Callable[[
 
 def autoencoder_for(
     loaded: "LoadedModel", folder: Path | None, annotated: "Sequence[RefinementCase]", label_count: int
-) -> "MaskAutoencoder":
+) -> "tuple[MaskAutoencoder, MadeFrom]":
     """The mask autoencoder of a folder, or else of the model, or else one that is trained on the masks at hand.
+
+    Returns:
+        It, and which of these it is.
 
     Raises:
         NoAnnotatedCase: there is none, and no mask to train one on.
@@ -123,10 +138,11 @@ def autoencoder_for(
     from hospital_agent.mask_autoencoder_files import load_mask_autoencoder
     from hospital_agent.training.mask_autoencoder import ReferenceMask, train_mask_autoencoder
 
+    made: MadeFrom
     if folder is not None:
-        found = load_mask_autoencoder(folder)
+        found, made = load_mask_autoencoder(folder), "given"
     elif isinstance(loaded.segmenter, ReconstructingSegmenter):
-        found = loaded.segmenter.autoencoder
+        found, made = loaded.segmenter.autoencoder, "model"
     else:
         masks = [
             ReferenceMask(case.labels, case.volume.spacing_mm, case.patient)
@@ -137,12 +153,12 @@ def autoencoder_for(
             raise NoAnnotatedCase("Refinement needs annotated cases, and no image has a mask that holds anything.")
         say(f"training a mask autoencoder on {len(masks)} masks")
         with TemporaryDirectory() as place:
-            found = train_mask_autoencoder(masks, label_count, Path(place))
+            found, made = train_mask_autoencoder(masks, label_count, Path(place)), "annotated"
     if found.shape.label_count != label_count:
         raise ModelMismatch(
             f"The mask autoencoder knows {found.shape.label_count} labels, and the model {label_count}."
         )
-    return found
+    return found, made
 
 
 def fences_from(
@@ -163,17 +179,37 @@ def fences_from(
     return fences_of(judged, "validation" if source == "annotated" else "target")
 
 
+def references_of(known: "Sequence[Input]", patients: Sequence[str]) -> "list[Input]":
+    """The annotated images, with the masks of these patients alone: on the others the network was trained.
+
+    A quality model says how good masks of people are whom the network has not seen. Measured on those whose masks
+    corrected it, its Dice would be too good.
+    """
+    return [one if one.patient in patients else replace(one, reference=None) for one in known]
+
+
+def without(found: "Sequence[Input]", result: "Refined") -> "list[Input]":
+    """The images that were never flagged: what is known to be unusual is no reference of what is usual."""
+    flagged = {*result.flagged_before, *result.flagged_after}
+    return [one for one in found if one.name not in flagged]
+
+
 def propose(
     out: Path,
     loaded: "LoadedModel",
     segmenter: "BundledSegmenter",
     autoencoder: "MaskAutoencoder",
     result: "Refined",
-    inputs: "Sequence[Input]",
+    judged: "Sequence[Input]",
+    made: MadeFrom,
 ) -> dict[str, Any]:
     """Write the folder of the proposed version, with scores fitted to what its own network shows.
 
     Scores, scales and quality model of the version before belong to its network and are not taken along.
+
+    Args:
+        judged: the images that scores are fitted to, with the references that a quality model may be fitted to.
+        made: where the mask autoencoder comes from.
 
     Returns:
         What changed, as `refinement.json` has it.
@@ -194,6 +230,8 @@ def propose(
         "epochs": result.epochs,
         "flagged_before": len(result.flagged_before),
         "flagged_after": len(result.flagged_after),
+        "held_out_patients": len(result.held_out),
+        "mask_autoencoder": made,
         "table": [row.to_json() for row in result.table],
     }
     version = f"{loaded.version}-refined-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]}"
@@ -202,7 +240,7 @@ def propose(
     )
     around = ReconstructingSegmenter(refined, autoencoder)
     toolkit = toolkit_around(around, "bundled", version, modality=loaded.modality)
-    fitted = fit(look_at(inputs, toolkit, say), directions_of(toolkit), version=version, say=say)
+    fitted = fit(look_at(judged, toolkit, say), directions_of(toolkit), version=version, say=say)
     save_model(
         out,
         name=loaded.name,
@@ -238,8 +276,18 @@ def card(name: str, version: str, told: Mapping[str, Any], left_out: Sequence[st
 Refined from {before["name"]} {before["version"]} (`{before["hash"]}`) in {told["epochs"]} epochs on cases whose masks
 disagreed with their reconstruction; {told["flagged_before"]} were flagged before and {told["flagged_after"]} after.
 
-Annotated cases are held out: their patients taught the network nothing. The interval is that of after - before over
-resampled patients. pDC and pHD compare a mask with its own reconstruction, and not with the truth.
+The annotated cases of the table are held out: their patients taught the network nothing. The interval is that of
+after - before over resampled patients. pDC and pHD compare a mask with its own reconstruction, and not with the truth.
+
+## Whom it has seen
+
+- The network was trained on the flagged cases and on annotated patients. {told["held_out_patients"]} annotated patients
+  are held out; a quality model is fitted to the Dice of these alone, and needs failed and good masks among them.
+- The scores' reference holds no flagged case. It holds annotated patients on whom the network was trained: a new
+  patient may look a little less usual than they do.
+- The mask autoencoder {MASKS_SEEN[told["mask_autoencoder"]]}
+
+## What changed
 
 | cases | measure | n | before | after | 95 % interval of the difference |
 |---|---|---|---|---|---|
