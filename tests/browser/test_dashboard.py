@@ -9,13 +9,14 @@ import re
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 import pytest
 import waitress
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from waitress import wasyncore
 
 from dashboard.app import create_app
 from dashboard.client import CentralClient
@@ -70,17 +71,26 @@ def central(told: FakeCentral) -> FakeCentral:
     return replace(told, alerts=dict(told.alerts), sessions={}, asked=[])
 
 
+def run_until_closed(run: Callable[[], None]) -> None:
+    """Serve; a socket that the test closes while the loop waits for it is no fault of the dashboard."""
+    with suppress(OSError):
+        run()
+
+
 @pytest.fixture
 def address(central: FakeCentral) -> Iterator[str]:
     with closing(central.client()) as http, socket.create_server(("127.0.0.1", 0)) as listener:
         app = create_app(Settings(central_url="http://central", refresh_s=1), CentralClient(http), lambda: NOW)
-        server = waitress.create_server(app.server, sockets=[listener], threads=6)
-        thread = threading.Thread(target=server.run, daemon=True)
+        connections: dict[int, object] = {}
+        server = waitress.create_server(app.server, map=connections, sockets=[listener], threads=6)
+        thread = threading.Thread(target=run_until_closed, args=(server.run,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.task_dispatcher.shutdown()
         server.close()
+        wasyncore.close_all(connections, ignore_all=True)  # the loop ends when none is left
         thread.join(timeout=20)
+        wasyncore.close_all(connections, ignore_all=True)  # one that it had just taken in
 
 
 @pytest.fixture
