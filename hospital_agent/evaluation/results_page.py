@@ -61,6 +61,7 @@ def results_page(folders: Sequence[Path]) -> str:
     parts = ["# Results\n", INTRODUCTION, bullets(_over_tasks(evaluations)), HOW_TO_READ + "\n"]
     for column, title in (("normalised_aurc", "Normalised AURC"), ("spearman", "Spearman with 1 - Dice")):
         parts += [f"## {title}: every method on every task\n", _everything(evaluations, column)]
+    parts += ["## Where the default does not win, and why\n", _not_won(evaluations), WHY]
     parts += [part for evaluation in evaluations for part in _task(evaluation)]
     parts += ["## Beside the papers\n", BESIDE, _beside_the_papers(evaluations)]
     return "\n".join(parts)
@@ -68,6 +69,16 @@ def results_page(folders: Sequence[Path]) -> str:
 
 INTRODUCTION = """Made by `python -m hospital_agent.evaluation.results_page` from the files that each run wrote; every \
 number and every sentence about numbers comes from them. The commands stand with each task.
+"""
+WHY = """What stands behind it:
+
+- **Few patients.** The intervals are over test patients; a difference that all seeds share may still be none.
+- **The same doubt.** The strongest rivals are confidences inside the predicted foreground. They are inputs of the \
+fused score; where one already orders the cases nearly as an oracle would, nothing is left to add.
+- **Several passes see more.** Dropout and ensembles show how the answer changes with the network, which one pass \
+cannot. They cost as many passes as the tables say.
+- **It has to learn.** From some dozens of validation patients, and never from the family that it is tested on. With \
+very few of them, or without failed and good masks among them, a score that needs no training is the better choice.
 """
 BESIDE = """The papers' numbers are of other images, networks and shifts: the last column says what keeps the two from \
 being the same number. Ours: all shifts of a task together, mean over seeds.
@@ -95,6 +106,23 @@ def _over_tasks(evaluations: Sequence[Evaluation]) -> list[str]:
                 f"{listed(sorted(ahead)) if ahead else 'no task'}."
             )
     return told
+
+
+def _not_won(evaluations: Sequence[Evaluation]) -> str:
+    """For each task, whom the chosen method cannot be told apart from in normalised AURC, and who beats it."""
+    told = []
+    for one in evaluations:
+        if not one.summary["chosen"]:
+            continue
+        known = [each for each in one.differences if each.measure == "normalised_aurc" and each.estimate is not None]
+        level = [f"`{each.other}` ({signed(each.estimate)})" for each in known if not each.beats and not each.beaten]
+        lost = [f"`{each.other}` ({signed(each.estimate)})" for each in known if each.beaten]
+        if not known:
+            told.append(f"{one.task}: it could not learn there, and is not compared.")
+            continue
+        by = f"beaten by {listed(lost)}" if lost else "beaten by none"
+        told.append(f"{one.task}: level with {listed(level) if level else 'none'}; {by}.")
+    return bullets(told)
 
 
 def _everything(evaluations: Sequence[Evaluation], column: str) -> str:

@@ -104,6 +104,9 @@ def test_figures_are_small_pngs_900_pixels_wide(folder, name):
 
 def test_the_page_holds_every_task_method_and_command(folder):
     page = results_page([folder, folder])
+    told = page.partition("## Where the default does not win, and why")[2].partition("## ")[0]
+    assert told.count("phantom: level with ") == 2
+    assert "beaten by" in told
     assert page.count(RUN["command"]) == 2
     for method in METHODS:
         assert f"`{method.name}`" in page
