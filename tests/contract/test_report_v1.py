@@ -51,7 +51,9 @@ def test_reports_that_were_sent_before_still_parse(schema):
 
 def test_what_is_sent_now_obeys_the_schema(schema):
     validator = jsonschema.Draft202012Validator(schema)
-    for report in list(reports_of(SiteStory("north-clinic", drift_from=12)))[:16]:
+    sent = list(reports_of(SiteStory("north-clinic", drift_from=12)))[:16]
+    assert {report.kind for report in sent} == {"window", "baseline"}
+    for report in sent:
         validator.validate(json.loads(report.model_dump_json()))
 
 

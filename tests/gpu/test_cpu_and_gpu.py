@@ -61,14 +61,18 @@ def answers(request: pytest.FixtureRequest) -> tuple[list[Segmentation], list[Se
     return [cpu.segment(one) for one in volumes()], [other.segment(one) for one in volumes()]
 
 
-def same(name: str, compute: Callable[[Segmentation], float | None], answers: tuple[list[Segmentation], ...]) -> None:
-    """A score on both devices: defined for the same cases, and as close as its spread over cases asks for."""
+def same(name: str, compute: Callable[[Segmentation], float | None], answers: tuple[list[Segmentation], ...]) -> int:
+    """A score on both devices: defined for the same cases, and as close as its spread over cases asks for.
+
+    Returns how many cases were compared.
+    """
     here, there = ([compute(one) for one in some] for some in answers)
     assert [value is None for value in here] == [value is None for value in there], name
     pairs = [(a, b) for a, b in zip(here, there, strict=True) if a is not None and b is not None]
     if pairs:
         first, second = np.array(pairs).T
         assert np.abs(first - second).max() <= SCORE * max(np.ptp(first), 1e-3 * np.abs(first).max()), name
+    return len(pairs)
 
 
 def test_probabilities(answers: tuple[list[Segmentation], list[Segmentation]]) -> None:
@@ -79,20 +83,22 @@ def test_probabilities(answers: tuple[list[Segmentation], list[Segmentation]]) -
 
 
 def test_one_pass_confidences(answers: tuple[list[Segmentation], list[Segmentation]]) -> None:
-    for name, score in uncertainty_scores.load("hospital_agent.analysis.uncertainty").items():
-        same(name, score().compute, answers)
+    scores = uncertainty_scores.load("hospital_agent.analysis.uncertainty")
+    compared = {name: same(name, score().compute, answers) for name, score in scores.items()}
+    assert {compared[name] for name in ("max_softmax", "mean_entropy", "soft_dice_confidence")} == {CASES}
 
 
 def test_feature_space_scores_fitted_on_the_cpu(answers: tuple[list[Segmentation], list[Segmentation]]) -> None:
     reference = fit_reference((f"p{number}", one) for number, one in enumerate(answers[0]))
     assert set(reference.scores) | set(reference.refused) == set(ood_scores.names())
-    for name, score in reference.scores.items():
-        same(name, score.compute, answers)
+    compared = {name: same(name, score.compute, answers) for name, score in reference.scores.items()}
+    assert compared["mahalanobis"] == CASES
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_scores_that_climb_the_gradient(kind: str) -> None:
     on = {device: segmenter(kind, device) for device in ("cpu", OTHER)}
+    compared = {}
     for name, unit in sampled_scores.load("hospital_agent.analysis.uncertainty").items():
         if unit.source == "gradient":
             score = unit()
@@ -100,4 +106,5 @@ def test_scores_that_climb_the_gradient(kind: str) -> None:
                 [on[device].perturb(one, score.temperature, score.epsilon) for one in volumes()]  # type: ignore[attr-defined]
                 for device in ("cpu", OTHER)
             )
-            same(name, lambda answer, score=score: score.compute([answer]), pair)  # type: ignore[misc]
+            compared[name] = same(name, lambda answer, score=score: score.compute([answer]), pair)  # type: ignore[misc]
+    assert compared == {"odin": CASES}

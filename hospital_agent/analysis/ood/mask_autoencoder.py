@@ -1,5 +1,6 @@
 """How little a mask looks like the masks that an autoencoder of masks was trained on."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
@@ -22,7 +23,7 @@ WITHOUT = (
 
 
 @dataclass(frozen=True, eq=False)
-class _OfEachLabel:
+class _OfEachLabel(ABC):
     """What the two scores share: a number of each label, and its mean over the labels that are there.
 
     Args:
@@ -37,9 +38,9 @@ class _OfEachLabel:
     wire_quantity: ClassVar[Quantity]
 
     @staticmethod
+    @abstractmethod
     def observe(segmentation: Segmentation) -> Observation | None:
         """(1, L) number of each label, `ABSENT` where neither mask holds it; None without a reconstruction."""
-        raise NotImplementedError
 
     @classmethod
     def fit_cases(cls, observations: Sequence[Observation], patients: Sequence[str]) -> Self:

@@ -195,7 +195,9 @@ def test_what_is_not_followed_is_named(weights: bytes, told: dict[str, Any], wor
 
 
 def test_a_transform_that_is_switched_off_does_not_count(weights: bytes) -> None:
-    load(weights, config({"_target_": "CropForegroundd", "keys": "image", "_disabled_": True}))
+    volume = Volume(image((16, 32, 32)), (2.0, 1.5, 1.5))
+    switched_off = load(weights, config({"_target_": "CropForegroundd", "keys": "image", "_disabled_": True}))
+    np.testing.assert_array_equal(switched_off.segment(volume).labels, load(weights).segment(volume).labels)
 
 
 def test_parts_that_do_not_belong_together_are_refused(weights: bytes) -> None:
