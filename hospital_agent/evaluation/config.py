@@ -125,6 +125,7 @@ def quick(task: Task) -> Task:
         strengths=(2,),
         members=min(2, task.members),
         images_per_patient=1,
+        refinement=None if task.refinement is None else replace(task.refinement, epochs=1),
     )
 
 

@@ -47,3 +47,8 @@ def readable(name: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """As a list, or the word that there is nothing."""
+    return "".join(f"- {line}\n" for line in lines) or "Nothing: no number is defined.\n"

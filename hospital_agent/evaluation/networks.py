@@ -24,7 +24,7 @@ from hospital_agent.evaluation.scoring import Scorer, fit_reference
 from hospital_agent.evaluation.splits import split_patients
 from hospital_agent.evaluation.tasks import Example, FolderTask, Labels, Parts, Setting, TrainingPlan
 from hospital_agent.training.autoencoder import train_for
-from hospital_agent.training.loop import LoopPlan, load_best, train
+from hospital_agent.training.loop import Checkpoint, LoopPlan, load_best, train
 from hospital_agent.training.segmenter import segmentation_loss
 
 Item = tuple[FloatArray, Labels]
@@ -44,7 +44,7 @@ class FolderExperiment:
         test = _first_patients(parts.test, looked.test)
         self.parts = Parts(train, _first_patients(parts.validation, looked.validation), [*test, *added])
         self.task, self.setting, self.seed = task, setting, seed
-        self._choose_on = parts.validation
+        self.choose_on = parts.validation
         self._scorer: Scorer | None = None
 
     def scorer(self, _example: Example) -> Scorer:
@@ -68,7 +68,7 @@ class FolderExperiment:
         return trained_segmenter(
             self.task,
             self.parts.train,
-            self._choose_on,
+            self.choose_on,
             self.setting.out / "networks",
             seed=self.seed,
             member=number,
@@ -77,7 +77,7 @@ class FolderExperiment:
 
     def _autoencoder(self, member: NetworkSegmenter) -> ActivationAutoencoder:
         networks = self.setting.out / "networks"
-        return trained_autoencoder(self.task, member, self.parts.train, self._choose_on, networks, seed=self.seed)
+        return trained_autoencoder(self.task, member, self.parts.train, self.choose_on, networks, seed=self.seed)
 
 
 def _first_patients(examples: Sequence[Example], most: int) -> list[Example]:
@@ -116,7 +116,8 @@ def trained_segmenter(
     if finished.exists():
         network.load_state_dict(torch.load(finished, weights_only=True))
     else:
-        _train(network, task, train_on, validate_on, place, start, device)
+        best = train_member(network, task, train_on, validate_on, place, start, device)
+        load_best(network, place / "training", best)
         torch.save(network.state_dict(), finished)
         for checkpoint in (place / "training").glob("*.pt"):
             checkpoint.unlink()
@@ -158,7 +159,7 @@ def trained_autoencoder(
     return load_autoencoder(place)
 
 
-def _train(
+def train_member(
     network: UNet,
     task: FolderTask,
     train_on: Sequence[Example],
@@ -166,7 +167,9 @@ def _train(
     place: Path,
     start: int,
     device: str,
-) -> None:
+    keep_best: int = 1,
+) -> list[Checkpoint]:
+    """Train a network of a task in `place`, or take up the run that lies there; returns the best checkpoints."""
     where = BundledSegmenter(network, task.grid, version="training", model_hash="0" * 64, device=device).device
     network.to(where)
     items = [on_grid(example, task) for example in train_on]
@@ -176,9 +179,8 @@ def _train(
     fixed = [next(held_out) for _ in range(max(1, VALIDATION_TILES // task.plan.batch))]
     batches = tiles_of(items, task.plan, np.random.default_rng(start))
     steps = task.plan.steps
-    plan = LoopPlan(steps, task.plan.learning_rate, validate_every=max(1, steps // 5), keep_best=1)
-    best = train(network, batches, segmentation_loss, lambda net: _tile_dice(net, fixed), plan, place / "training")
-    load_best(network, place / "training", best)
+    plan = LoopPlan(steps, task.plan.learning_rate, validate_every=max(1, steps // 5), keep_best=keep_best)
+    return train(network, batches, segmentation_loss, lambda net: _tile_dice(net, fixed), plan, place / "training")
 
 
 def on_grid(example: Example, task: FolderTask) -> Item:

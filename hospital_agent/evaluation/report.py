@@ -10,9 +10,10 @@ from typing import Any
 from hospital_agent.evaluation.bootstrap import DRAWS, LEVEL, Difference, compare
 from hospital_agent.evaluation.cases import Cases, with_trivial
 from hospital_agent.evaluation.findings import findings, undefined_cases
-from hospital_agent.evaluation.markdown import listed
+from hospital_agent.evaluation.markdown import bullets, listed
 from hospital_agent.evaluation.method_tables import as_in_2021, as_in_2022, comparison, overview, per_family
 from hospital_agent.evaluation.pooled import Pooled, pooled
+from hospital_agent.evaluation.refinement.told import HEADING, section
 from hospital_agent.evaluation.results import Results
 from hospital_agent.evaluation.results_csv import write_results
 from hospital_agent.evaluation.rows import Method, Scored
@@ -137,6 +138,8 @@ def _text(
         as_in_2022(together),
     ]
     parts += ["## Dice under each condition\n", dice_per_condition(rows), "## Segmentation\n", segmentation(rows)]
+    if run.get("refinement"):
+        parts += section(f"## {HEADING}", run["refinement"])
     return "\n".join(parts)
 
 
@@ -144,11 +147,6 @@ PREVALENCE = (
     "Same threshold. Accuracy depends on how many images are shifted; sensitivity and specificity do not. The papers' "
     "numbers are of other images: see `evaluation/paper_numbers.py` for each.\n"
 )
-
-
-def bullets(lines: Sequence[str]) -> str:
-    """As a list, or the word that there is nothing."""
-    return "".join(f"- {line}\n" for line in lines) or "Nothing: no number is defined.\n"
 
 
 def facts(run: Mapping[str, Any], seeds: Sequence[int]) -> str:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hospital_agent.evaluation.bootstrap import DRAWS, LEVEL, Difference
-from hospital_agent.evaluation.markdown import UNDEFINED, listed, number, over_seeds, signed, table
+from hospital_agent.evaluation.markdown import UNDEFINED, bullets, listed, number, over_seeds, signed, table
 from hospital_agent.evaluation.method_tables import TITLES, comparison, marked
 from hospital_agent.evaluation.paper_numbers import PaperNumber, numbers_of
-from hospital_agent.evaluation.report import HOW_TO_READ, INTERVALS, RESULTS, RUN, SUMMARY, bullets, facts
+from hospital_agent.evaluation.refinement.told import HEADING, section
+from hospital_agent.evaluation.report import HOW_TO_READ, INTERVALS, RESULTS, RUN, SUMMARY, facts
 from hospital_agent.evaluation.results import OverSeeds, Results
 from hospital_agent.evaluation.results_csv import read_results
 from hospital_agent.evaluation.rows import Method
@@ -163,7 +164,8 @@ def _task(evaluation: Evaluation) -> list[str]:
         draws = evaluation.summary.get("draws", DRAWS)
         parts.append(INTERVALS.format(level=LEVEL, draws=draws, patients=differences[0].patients) + "\n")
         parts.append(comparison(differences, chosen))
-    return [*parts, evaluation.summary["dice_per_condition"], evaluation.summary["segmentation"]]
+    parts += [evaluation.summary["dice_per_condition"], evaluation.summary["segmentation"]]
+    return parts + section(f"### {evaluation.task}: {HEADING}", run["refinement"]) if run.get("refinement") else parts
 
 
 def _beside_the_papers(evaluations: Sequence[Evaluation]) -> str:

@@ -18,10 +18,13 @@ from hospital_agent.evaluation.calibrated import with_calibration
 from hospital_agent.evaluation.learners import FUSED, learners_for
 from hospital_agent.evaluation.measured import lacking, measurements, merged
 from hospital_agent.evaluation.methods import methods_of
+from hospital_agent.evaluation.networks import FolderExperiment
+from hospital_agent.evaluation.refinement.seeds import refinement_of_seed
+from hospital_agent.evaluation.refinement.told import summary_of
 from hospital_agent.evaluation.report import write_report
 from hospital_agent.evaluation.rows import Condition, Scored, Split
 from hospital_agent.evaluation.supervised import with_learners
-from hospital_agent.evaluation.tasks import Example, Experiment, Setting, Task
+from hospital_agent.evaluation.tasks import Example, Experiment, FolderTask, Setting, Task
 
 SEEDS = (0, 1, 2)
 
@@ -54,7 +57,7 @@ def evaluate(plan: Plan) -> Path:
     for seed in plan.seeds:
         rows += with_calibration(with_learners(rows_of_seed(plan, seed), learners, seed), FUSED)
     methods = methods_of(rows, learners, plan.task.members, several_passes=plan.task.several_passes)
-    told = _told(plan, rows, time.time() - begun)
+    told = {**_told(plan, rows, time.time() - begun), "refinement": _refinement(plan)}
     (out / "run.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     write_report(out, rows, methods)
     return out
@@ -83,6 +86,15 @@ def rows_of_seed(plan: Plan, seed: int) -> list[Scored]:
             caches[name].add(row)
         rows.append(replace(row, seed=seed, split=split))
     return rows
+
+
+def _refinement(plan: Plan) -> dict[str, Any] | None:
+    """What refinement does to the networks of a task that asks for it."""
+    task = plan.task
+    if not isinstance(task, FolderTask) or task.refinement is None:
+        return None
+    experiments = [FolderExperiment(task, plan.setting, seed) for seed in plan.seeds]
+    return summary_of([refinement_of_seed(one, task.refinement) for one in experiments])
 
 
 def _work(task: Task, experiment: Experiment) -> list[tuple[Split, Example, Condition]]:

@@ -13,6 +13,7 @@ Source:
 """
 
 import copy
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from hospital_agent.analysis.errors import EverythingFlagged, NoAnnotatedCase, NothingFlagged, TooFewCases
 from hospital_agent.analysis.imaging.volume import Shape
+from hospital_agent.analysis.quality.candidates import BEST_COUNT
 from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
@@ -79,6 +81,8 @@ class Refined:
 
     Args:
         network: the refined copy; the model it was made from is unchanged.
+        candidates: the network after each of the last epochs, `BEST_COUNT` at most and the last first: what candidate
+            selection chooses from.
         epochs: how many were trained.
         flagged_before, flagged_after: names of the flagged cases; a mask that was emptied is one.
         held_out: the annotated patients who only checked; no other person with a mask is new to the network.
@@ -86,6 +90,7 @@ class Refined:
     """
 
     network: nn.Module
+    candidates: tuple[nn.Module, ...]
     epochs: int
     flagged_before: tuple[str, ...]
     flagged_after: tuple[str, ...]
@@ -102,7 +107,7 @@ def refine(
     plan: RefinementPlan,
     say: Say = lambda _: None,
 ) -> Refined:
-    """Refine a copy of the segmenter's network on the flagged cases, and compare it with the original.
+    """Refine a copy of the segmenter's network on the flagged cases, and refuse it where it is worse.
 
     Args:
         unlabelled: cases that are flagged or not.
@@ -118,6 +123,25 @@ def refine(
             for the pDC of unflagged ones.
         TrainingDiverged: the loss is not finite.
     """
+    made = attempt(segmenter, autoencoder, unlabelled, annotated, fences, plan, say)
+    refuse_what_is_worse(made.table)
+    return made
+
+
+def attempt(
+    segmenter: NetworkSegmenter,
+    autoencoder: MaskAutoencoder,
+    unlabelled: Sequence[RefinementCase],
+    annotated: Sequence[RefinementCase],
+    fences: Fences,
+    plan: RefinementPlan,
+    say: Say = lambda _: None,
+) -> Refined:
+    """Refine a copy of the segmenter's network, and compare it with the original, whatever comes of it.
+
+    Raises:
+        NoAnnotatedCase, TooFewCases, UnknownLabel, NothingFlagged, EverythingFlagged, TrainingDiverged: as `refine`.
+    """
     refuse_no_images(unlabelled)
     marked = [case for case in annotated if case.labels is not None and case.labels.any()]
     known = in_task(marked, segmenter.classes - 1)
@@ -128,9 +152,11 @@ def refine(
     checked_before = [look(segmenter, autoencoder, case) for case in checked]
     refined = _copy_of(segmenter)
     now, left, epoch = before, chosen, 0
+    after_epochs: deque[nn.Module] = deque(maxlen=BEST_COUNT)
     for epoch in range(1, plan.most_epochs + 1):
         targets = [(unlabelled[place], now[place].reconstructed) for place in left]
         _train_epoch(refined, targets, learnt, plan, epoch)
+        after_epochs.appendleft(copy.deepcopy(refined.network))
         now = beside(before, [look(refined, autoencoder, case) for case in unlabelled])
         left = places_of_flagged(now, fences)
         say(f"epoch {epoch}: {len(left)} of {len(unlabelled)} cases are flagged")
@@ -142,10 +168,9 @@ def refine(
     for name, places in (("flagged", chosen), ("unflagged", [i for i in range(len(now)) if i not in chosen])):
         old, new = ([some[place] for place in places] for some in (before, now))
         table += compared(name, [unlabelled[place] for place in places], old, new, plan.seed)
-    refuse_what_is_worse(table)
     first, last = (tuple(unlabelled[place].name for place in places) for places in (chosen, left))
     patients = tuple(sorted({case.patient for case in checked}))
-    return Refined(refined.network, epoch, first, last, patients, tuple(table))
+    return Refined(refined.network, tuple(after_epochs), epoch, first, last, patients, tuple(table))
 
 
 def weighted_generalised_dice(logits: Tensor, target: Tensor, importance: Sequence[float] | None = None) -> Tensor:

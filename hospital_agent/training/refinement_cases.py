@@ -11,11 +11,12 @@ from hospital_agent.analysis.imaging.task_labels import task_labels
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.metrics.surface import surface_distances
-from hospital_agent.analysis.ood.mask_autoencoder import PseudoDice, PseudoHausdorff
 from hospital_agent.analysis.quality.tukey import Fences, PseudoMeasures
+from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
+from hospital_agent.analysis.segmentation.selected import pseudo_measures
 from hospital_agent.training.refinement_table import FEWEST_PATIENTS, Comparison, comparison
 
 Labels = NDArray[np.uint8]
@@ -68,9 +69,16 @@ class Looked:
 def look(segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder, case: RefinementCase) -> Looked:
     """Segment a case, reconstruct its mask, and compare it with the annotation where there is one."""
     segmenter.network.eval()
-    found = autoencoder.attached(segmenter.segment(case.volume), case.volume.spacing_mm)
+    return looked_at(autoencoder.attached(segmenter.segment(case.volume), case.volume.spacing_mm), autoencoder, case)
+
+
+def looked_at(found: Segmentation, autoencoder: MaskAutoencoder, case: RefinementCase) -> Looked:
+    """What a segmentation says of a case: its mask against its reconstruction, and the annotation where there is one.
+
+    Args:
+        found: with its reconstruction; see `MaskAutoencoder.attached`.
+    """
     count, labels = autoencoder.shape.label_count, found.label_map
-    gap, far = PseudoDice(count).compute(found), PseudoHausdorff(count).compute(found)
     again = None if found.reconstructed is None else found.reconstructed.labels
     overlaps: list[float] = []
     distances: list[float] = []
@@ -84,7 +92,7 @@ def look(segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder, case: Refine
             apart = surface_distances(own, truth, case.volume.spacing_mm)
             distances.append(FARTHEST_MM if apart is None else min(apart.hausdorff_mm, FARTHEST_MM))
     return Looked(
-        PseudoMeasures(None if gap is None else 1 - gap, far),
+        pseudo_measures(found, count),
         np.zeros_like(labels) if again is None else again,
         float(np.mean(overlaps)) if overlaps else None,
         float(np.mean(distances)) if distances else None,

@@ -155,7 +155,7 @@ def test_scores_and_quality_model_are_fitted_to_what_may_teach_them() -> None:
     """Flagged images leave the reference, and masks that corrected the network leave the quality model."""
     known = [Input(Path(f"a{i}"), f"a{i}", f"a{i}", Path(f"m{i}")) for i in range(4)]
     found = [Input(Path(f"u{i}"), f"u{i}", f"u{i}", None) for i in range(4)]
-    result = Refined(nn.Identity(), 1, ("u0", "u1"), ("u1", "u3"), ("a1", "a3"), ())
+    result = Refined(nn.Identity(), (), 1, ("u0", "u1"), ("u1", "u3"), ("a1", "a3"), ())
     assert [one.reference for one in references_of(known, result.held_out)] == [None, Path("m1"), None, Path("m3")]
     assert [one.patient for one in references_of(known, result.held_out)] == ["a0", "a1", "a2", "a3"]
     assert [one.name for one in without(found, result)] == ["u2"]

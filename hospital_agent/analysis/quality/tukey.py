@@ -10,7 +10,7 @@ set; when the whole set is shifted they move along and flag nothing. The default
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 
@@ -33,12 +33,6 @@ class PseudoMeasures:
 
     pdc: float | None
     phd_mm: float | None
-
-    @classmethod
-    def from_scores(cls, values: Mapping[str, float | None]) -> Self:
-        """From the values of the two registered scores."""
-        gap = values.get("mask_autoencoder_pdc")
-        return cls(None if gap is None else 1.0 - gap, values.get("mask_autoencoder_phd"))
 
 
 @dataclass(frozen=True)

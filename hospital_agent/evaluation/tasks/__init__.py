@@ -118,6 +118,19 @@ class Split:
 
 
 @dataclass(frozen=True)
+class RefinementStudy:
+    """How refinement on a task's test images is studied.
+
+    Args:
+        strength: of the shifts, each family once.
+        epochs: at most.
+    """
+
+    strength: int = 2
+    epochs: int = 5
+
+
+@dataclass(frozen=True)
 class Parts:
     """The images of each part; no patient is in two."""
 
@@ -229,6 +242,7 @@ class FolderTask:
         most_training_patients: the first by name; all when None.
         looked_at: how many patients of each part are scored, the first by name, where time allows no more; all when
             None. The others are neither trained on nor scored.
+        refinement: how refinement on flagged images is studied beside the methods; None leaves that out.
     """
 
     name: str
@@ -248,6 +262,7 @@ class FolderTask:
     several_passes: bool = True
     most_training_patients: int | None = None
     looked_at: Split | None = None
+    refinement: RefinementStudy | None = None
 
     @property
     def training(self) -> str:

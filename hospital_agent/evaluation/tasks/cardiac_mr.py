@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hospital_agent.analysis.segmentation.network import WorkingGrid
 from hospital_agent.analysis.segmentation.unet import UNetShape
-from hospital_agent.evaluation.tasks import FolderTask, Split, TrainingPlan, tasks
+from hospital_agent.evaluation.tasks import FolderTask, RefinementStudy, Split, TrainingPlan, tasks
 
 
 def _patient(name: str) -> str:
@@ -24,6 +24,7 @@ FLAT = FolderTask(
     labels="cardiac_mr/labels",
     patient_of=_patient,
     images_per_patient=1,
+    refinement=RefinementStudy(),
 )
 # Several passes are left to the task of slices, which shows the same hearts for half the price of a pass.
 STACK = replace(
@@ -34,6 +35,7 @@ STACK = replace(
     plan=TrainingPlan(patch=(8, 96, 96), steps=800, batch=1, learning_rate=4e-3),
     members=1,
     several_passes=False,
+    refinement=None,
 )
 tasks.register("cardiac_mr")(FLAT)
 tasks.register("cardiac_mr_3d")(STACK)

@@ -95,10 +95,3 @@ def test_views_have_their_own_fences_and_a_small_one_has_none() -> None:
     assert set(found) == {"short", "long"}
     assert found["short"] == fences_of(drawn(4, 10))
     assert found["long"].low_pdc < found["short"].low_pdc
-
-
-def test_from_the_scores_as_they_are_stored() -> None:
-    assert PseudoMeasures.from_scores({"mask_autoencoder_pdc": 0.25, "mask_autoencoder_phd": 4.0}) == PseudoMeasures(
-        0.75, 4.0
-    )
-    assert PseudoMeasures.from_scores({"mask_autoencoder_pdc": None}) == PseudoMeasures(None, None)
