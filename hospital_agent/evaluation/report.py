@@ -9,6 +9,7 @@ from typing import Any
 
 from hospital_agent.evaluation.bootstrap import DRAWS, LEVEL, Difference, compare
 from hospital_agent.evaluation.cases import Cases, with_trivial
+from hospital_agent.evaluation.claims import checked
 from hospital_agent.evaluation.findings import findings, undefined_cases
 from hospital_agent.evaluation.markdown import bullets, listed
 from hospital_agent.evaluation.method_tables import as_in_2021, as_in_2022, comparison, overview, per_family
@@ -63,9 +64,11 @@ def write_report(
     differences = compare(rows, methods, chosen, draws) if chosen else []
     together = {name: pooled(rows, name) for name in results.methods}
     said = findings(results, methods, differences, chosen)
-    summary = _summary(methods, differences, together, said, chosen, draws, rows)
+    claims = checked(rows, methods, results, draws)
+    summary = {**_summary(methods, differences, together, said, chosen, draws, rows), "claims": claims}
     (out / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     drawn = _figures(out, rows, methods, results, chosen) if figures else ""
+    said += [f"{one['source']}: {one['claim']}. Here {one['here']}." for one in claims]
     text = _text(told, rows, methods, results, differences, together, said, chosen, draws) + drawn
     (out / REPORT).write_text(text, encoding="utf-8")
 
