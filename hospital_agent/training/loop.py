@@ -12,6 +12,8 @@ from tqdm import tqdm
 
 from hospital_agent.analysis.errors import AnalysisError
 
+LONGEST_GRADIENT = 12.0  # as nnU-Net clips it
+
 
 class TrainingDiverged(AnalysisError, RuntimeError):
     """The loss stopped being a number; the last good state is on disk."""
@@ -66,12 +68,7 @@ def train(
     for step in bar:
         network.train()
         loss = loss_of(network, next(batches))
-        if not torch.isfinite(loss):
-            raise TrainingDiverged(f"The loss is not a number at step {step}; the last good state is in {folder.name}.")
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 12.0)
-        optimiser.step()
+        descend(network, optimiser, loss, f"at step {step}; the last good state is in {folder.name}")
         schedule.step()
         smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
         if (step + 1) % plan.validate_every == 0 or step + 1 == plan.steps:
@@ -83,6 +80,20 @@ def train(
             _save_state(folder, network, state, step + 1, best, curve)
             bar.set_postfix(loss=f"{smooth:.3f}", score=f"{score:.3f}", refresh=False)
     return best
+
+
+def descend(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, when: str) -> None:
+    """One step down the gradient of a loss, clipped.
+
+    Raises:
+        TrainingDiverged: the loss is not finite; nothing was changed.
+    """
+    if not torch.isfinite(loss):
+        raise TrainingDiverged(f"The loss is not a number {when}.")
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
+    optimiser.step()
 
 
 def _keep(

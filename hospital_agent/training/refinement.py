@@ -28,7 +28,7 @@ from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.sliding_window import NOTHING
-from hospital_agent.training.loop import TrainingDiverged
+from hospital_agent.training.loop import descend
 from hospital_agent.training.refinement_cases import (
     Labels,
     RefinementCase,
@@ -271,10 +271,5 @@ def _train_epoch(
         drawn = [known[int(number)] for number in rng.integers(len(known), size=plan.batch)]
         supervised = segmentation_loss(network, tiles_of(drawn, grid, plan.patch, rng, refined.device))
         loss = weighted_generalised_dice(network(image).float(), target, plan.importance) / epoch + supervised
-        if not torch.isfinite(loss):
-            raise TrainingDiverged(f"The loss of the refinement is not a number in epoch {epoch}.")
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 12.0)
-        optimiser.step()
+        descend(network, optimiser, loss, f"in epoch {epoch} of the refinement")
     network.eval()

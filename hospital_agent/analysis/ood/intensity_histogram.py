@@ -6,12 +6,12 @@ from typing import Self
 
 import numpy as np
 
-from hospital_agent.analysis.ood import Observation, State, ood_scores
+from hospital_agent.analysis.ood import Observation, ood_scores
 from hospital_agent.analysis.ood.gaussian import CompactGaussian, check_spread
 from hospital_agent.analysis.ood.moments import GaussianMoments
 from hospital_agent.analysis.ood.patient_check import choose_weight
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged, rows_and_patients
+from hospital_agent.analysis.ood.reference import GaussianReference, OfOneReference, rows_and_patients
 from hospital_agent.analysis.segmentation.base import Segmentation
 
 KEPT_VARIANCE = 0.9999
@@ -19,7 +19,7 @@ KEPT_VARIANCE = 0.9999
 
 @ood_scores.register("intensity_histogram")
 @dataclass(frozen=True, eq=False)
-class IntensityHistogram:
+class IntensityHistogram(OfOneReference):
     """Squared Mahalanobis distance of the image's intensity histogram, on the principal axes of the training ones.
 
     It sees another scanner, protocol or part of the body without looking at the network at all. Strong at telling
@@ -34,8 +34,6 @@ class IntensityHistogram:
         axes, checked by leaving out patients, instead of a bare inverse; and what lies off those axes counts by the
         floor, where the published score is blind to it.
     """
-
-    reference: GaussianReference
 
     quantity = raw_quantity("intensity_histogram", "Distance of the intensities from training", (0.1, 1e6))
     wire_quantity = log10_quantity("intensity_histogram", "Distance of the intensities from training")
@@ -71,17 +69,3 @@ class IntensityHistogram:
         """The squared distance; None where no image was looked at."""
         row = self.observe(segmentation)
         return None if row is None else float(self.reference.distances(row)[0])
-
-    def state(self) -> State:
-        """Everything fitted, as arrays."""
-        return self.reference.state()
-
-    @classmethod
-    def from_state(cls, state: State) -> Self:
-        """The fitted score again.
-
-        Raises:
-            ModelMismatch: the state lacks an array or holds one of another shape.
-        """
-        with named_if_damaged("intensity_histogram"):
-            return cls(GaussianReference.from_state(state))

@@ -7,17 +7,17 @@ from typing import Self
 import numpy as np
 
 from hospital_agent.analysis.errors import FeatureShapeError
-from hospital_agent.analysis.ood import Observation, State, ood_scores
+from hospital_agent.analysis.ood import Observation, ood_scores
 from hospital_agent.analysis.ood.distorted import refuse_without_autoencoder
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged, rows_and_patients
+from hospital_agent.analysis.ood.reference import GaussianReference, OfOneReference, rows_and_patients
 from hospital_agent.analysis.ood.tiles import tile_shares, weighted_mean
 from hospital_agent.analysis.segmentation.base import Segmentation
 
 
 @ood_scores.register("latent_mahalanobis")
 @dataclass(frozen=True, eq=False)
-class LatentMahalanobis:
+class LatentMahalanobis(OfOneReference):
     """Squared Mahalanobis distance of the autoencoder's latent vectors, averaged over tiles as `mahalanobis` is.
 
     Between `mahalanobis` and `segmentation_distortion`: the latent vector is what the autoencoder thinks worth keeping
@@ -31,8 +31,6 @@ class LatentMahalanobis:
         "LM" of Lennartz and Schultz, Segmentation Distortion, 2023, sec. 4.2. Differs: one vector a tile instead of one
         a slice, blended as the segmentation is; OAS shrinkage checked by leaving out patients.
     """
-
-    reference: GaussianReference
 
     needs = "activation_autoencoder"
     quantity = raw_quantity("latent_mahalanobis", "Distance of the latent features from training", (0.1, 1e6))
@@ -70,17 +68,3 @@ class LatentMahalanobis:
             raise FeatureShapeError(f"{len(patches.starts)} tiles have as many latent vectors, not {len(rows)}.")
         z, y, x = probability.shape
         return weighted_mean(tile_shares(patches, (z, y, x)), self.reference.distances(rows))
-
-    def state(self) -> State:
-        """Everything fitted, as arrays."""
-        return self.reference.state()
-
-    @classmethod
-    def from_state(cls, state: State) -> Self:
-        """The fitted score again.
-
-        Raises:
-            ModelMismatch: the state lacks an array or holds one of another shape.
-        """
-        with named_if_damaged("latent_mahalanobis"):
-            return cls(GaussianReference.from_state(state))

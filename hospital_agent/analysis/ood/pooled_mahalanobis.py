@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from hospital_agent.analysis.ood import Observation, State, ood_scores
+from hospital_agent.analysis.ood import Observation, ood_scores
 from hospital_agent.analysis.ood.quantities import log10_quantity, raw_quantity
-from hospital_agent.analysis.ood.reference import GaussianReference, named_if_damaged, rows_and_patients
+from hospital_agent.analysis.ood.reference import GaussianReference, OfOneReference, rows_and_patients
 from hospital_agent.analysis.segmentation.base import BOTTLENECK, Segmentation
 
 
 @ood_scores.register("pooled_mahalanobis")
 @dataclass(frozen=True, eq=False)
-class PooledMahalanobis:
+class PooledMahalanobis(OfOneReference):
     """Squared Mahalanobis distance of the bottleneck's channel means over the whole image.
 
     `mahalanobis` looks at every tile and keeps where in the tile something lies; this score averages each channel
@@ -28,8 +28,6 @@ class PooledMahalanobis:
         the channels, until 1024 numbers are left), over a volume instead of a slice, and the covariance of
         `mahalanobis`: OAS shrinkage checked by leaving out patients instead of Ledoit-Wolf and a plain inverse.
     """
-
-    reference: GaussianReference
 
     quantity = raw_quantity("pooled_mahalanobis", "Distance of the mean activation from training", (0.1, 1e6))
     wire_quantity = log10_quantity("pooled_mahalanobis", "Distance of the mean activation from training")
@@ -54,17 +52,3 @@ class PooledMahalanobis:
         """The squared distance, >= 0; None without the layer."""
         row = self.observe(segmentation)
         return None if row is None else float(self.reference.distances(row)[0])
-
-    def state(self) -> State:
-        """Everything fitted, as arrays."""
-        return self.reference.state()
-
-    @classmethod
-    def from_state(cls, state: State) -> Self:
-        """The fitted score again.
-
-        Raises:
-            ModelMismatch: the state lacks an array or holds one of another shape.
-        """
-        with named_if_damaged("pooled_mahalanobis"):
-            return cls(GaussianReference.from_state(state))

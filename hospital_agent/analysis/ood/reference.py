@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from hospital_agent.analysis.ood import Observation, State
 from hospital_agent.analysis.ood.gaussian import Gaussian, fit_gaussian, gaussian_from_state
 from hospital_agent.analysis.ood.moments import Float64Array, GaussianMoments, feature_rows
 from hospital_agent.analysis.ood.patient_check import WeightChoice, choose_weight
+from shared.quantities import Quantity
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,3 +104,30 @@ def rows_and_patients(observations: Sequence[Observation], patients: Sequence[st
     return np.concatenate(tables), [
         patient for rows, patient in zip(tables, patients, strict=True) for _ in range(len(rows))
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class OfOneReference:
+    """What scores share of which nothing is fitted but one Gaussian: how they are kept.
+
+    Args:
+        reference: the Gaussian of the training cases.
+    """
+
+    reference: GaussianReference
+
+    quantity: ClassVar[Quantity]
+
+    def state(self) -> State:
+        """Everything fitted, as arrays."""
+        return self.reference.state()
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The fitted score again.
+
+        Raises:
+            ModelMismatch: the state lacks an array or holds one of another shape.
+        """
+        with named_if_damaged(cls.quantity.name):
+            return cls(GaussianReference.from_state(state))
