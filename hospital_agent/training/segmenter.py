@@ -67,8 +67,12 @@ def segmentation_loss(network: nn.Module, batch: object) -> Tensor:
     """Cross-entropy plus soft Dice, averaged over the classes beside background, over the voxels that are known."""
     images, labels = cast(Batch, batch)
     device = next(network.parameters()).device
-    logits = network(images.to(device)).float()
-    labels = labels.to(device)
+    return loss_of_logits(network(images.to(device)), labels.to(device))
+
+
+def loss_of_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """The same of (B, C, *patch) logits and (B, *patch) labels."""
+    logits = logits.float()
     entropy = nn.functional.cross_entropy(logits, labels, ignore_index=IGNORE)
     known = labels != IGNORE
     axes = (0, *range(2, logits.ndim))
