@@ -16,6 +16,8 @@ patch = [48, 48, 48]
 steps = 600
 batch = 2
 autoencoder_steps = 300            # for segmentation distortion; default: none is trained
+companion_steps = 200              # for outlier exposure and Lee's GAN training; default: none is trained
+outliers = "knees/images"          # foreign images for outlier exposure, without labels; default: none
 [split]
 validation = 8                     # patients
 test = 10
@@ -39,7 +41,7 @@ from hospital_agent.evaluation.tasks.small_chest_lungs import CT_SHIFTS
 from hospital_agent.simulation import shifts
 from shared.errors import SettingsError
 
-QUICK_STEPS, QUICK_AUTOENCODER_STEPS = 60, 20
+QUICK_STEPS, QUICK_AUTOENCODER_STEPS, QUICK_COMPANION_STEPS = 60, 20, 20
 
 
 def task_from(path: Path) -> FolderTask:
@@ -96,6 +98,7 @@ def _task(told: Mapping[str, Any]) -> FolderTask:
             int(training["steps"]),
             int(training["batch"]),
             autoencoder_steps=int(training.get("autoencoder_steps", 0)),
+            companion_steps=int(training.get("companion_steps", 0)),
         ),
         split=Split(int(split.get("validation", 8)), int(split.get("test", 10))),
         images=str(told["images"]),
@@ -105,6 +108,7 @@ def _task(told: Mapping[str, Any]) -> FolderTask:
         strengths=tuple(int(strength) for strength in chosen.get("strengths", (1, 2, 3))),
         members=int(told.get("members", 1)),
         modality=modality,
+        outliers=(str(training["outliers"]),) if "outliers" in training else (),
     )
 
 
@@ -118,7 +122,10 @@ def quick(task: Task) -> Task:
     return replace(
         task,
         plan=replace(
-            task.plan, steps=QUICK_STEPS, autoencoder_steps=min(QUICK_AUTOENCODER_STEPS, task.plan.autoencoder_steps)
+            task.plan,
+            steps=QUICK_STEPS,
+            autoencoder_steps=min(QUICK_AUTOENCODER_STEPS, task.plan.autoencoder_steps),
+            companion_steps=min(QUICK_COMPANION_STEPS, task.plan.companion_steps),
         ),
         split=few,
         most_training_patients=8,

@@ -18,7 +18,8 @@ def measurements(members: int, companions: Mapping[str, str], *, several_passes:
 
     Args:
         members: of the ensemble.
-        companions: what stands for the network's autoencoders, by the name under which a score `needs` one.
+        companions: what stands for the autoencoders and networks beside the network, by the name under which a score
+            `needs` one.
     """
     marks = features.load("hospital_agent.analysis.features")
     doubts = uncertainty_scores.load("hospital_agent.analysis.uncertainty")
@@ -31,7 +32,9 @@ def measurements(members: int, companions: Mapping[str, str], *, several_passes:
     if several_passes:
         for name, score in sampled_scores.items():
             size = f", {members} members" if score.source == "ensemble" else ""
-            found[name] = f"{score.quantity.version}{size}"
+            companion = companions.get(getattr(score, "needs", ""))
+            trained = f", {companion}" if companion else ""
+            found[name] = f"{score.quantity.version}{size}{trained}"
     return found
 
 

@@ -14,8 +14,8 @@ from hospital_agent.evaluation.weighted import MEASURES
 BESIDE = ("detection_error", "fpr_at_95_tpr", "aurc", "failure_sensitivity", "auc")
 PRINTED_2021 = ("detection_error", "fpr_at_95_tpr", "esce", "dice_admitted", "dice_admitted_sd")
 SECOND = (
-    "\nPasses: what stands after + runs for every case beside the segmentation's own pass, and its time is not among "
-    "the seconds a case.\n"
+    "\nPasses: what stands after + runs for every case beside the segmentation's own pass. The time of a decoder or an "
+    "autoencoder is not among the seconds a case, and that of another network is.\n"
 )
 TITLES = {
     "normalised_aurc": "normalised AURC",

@@ -29,16 +29,20 @@ SOURCES = {
     "odin": "Karimi 2022",
     "unc_dropout": "Karimi 2022",
     "unc_ensemble": "Karimi 2022",
+    "outlier_exposure": "Karimi 2022",
+    "lee_gan": "Karimi 2022",
     "mask_autoencoder_pdc": "Galati 2021",
     "mask_autoencoder_phd": "Galati 2021",
 }
 
-BESIDE = {  # what runs a second time, or besides, for scores that are no sampled ones
+BESIDE = {  # what runs a second time, or besides the segmenter's own passes
     "segmentation_distortion": "decoder",
     "segmentation_distortion_foreground": "decoder",
     "latent_mahalanobis": "autoencoder",
     "mask_autoencoder_pdc": "autoencoder",
     "mask_autoencoder_phd": "autoencoder",
+    "outlier_exposure": "another network",
+    "lee_gan": "another network",
 }
 
 
@@ -86,7 +90,8 @@ def methods_of(
     for name, score in sampled_scores.items():
         passes = members if score.passes is None else score.passes
         told = reason(name) if several_passes else reason(name, "This task does without methods of several passes.")
-        found.append(Method(name, passes=passes, source=SOURCES.get(name, ""), not_applicable=told))
+        method = Method(name, passes, beside=BESIDE.get(name, ""), source=SOURCES.get(name, ""), not_applicable=told)
+        found.append(method)
     too_few = "There are too few failed or good validation cases to learn from."
     found += [Method(one.name, supervised=True, not_applicable=reason(one.name, too_few)) for one in learners]
     return found

@@ -1,7 +1,7 @@
 """The networks of a task: trained once for every seed and member, and kept in the run's folder."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
+from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.unet import UNet
@@ -47,6 +48,11 @@ class FolderExperiment:
         self.choose_on = parts.validation
         self._scorer: Scorer | None = None
 
+    def _doubting(self, first: BundledSegmenter) -> Callable[[str], Segmenter]:
+        from hospital_agent.evaluation.doubting import DoubtingNetworks  # which trains on the tiles of this module
+
+        return DoubtingNetworks(self.task, self.setting, self.seed, self.parts.train, self.choose_on, first)
+
     def scorer(self, _example: Example) -> Scorer:
         """The same for every image of the seed."""
         if self._scorer is None:
@@ -57,7 +63,9 @@ class FolderExperiment:
             first = with_reconstruction(members[0], self.task, self.parts.train, place, self.seed)
             bar = tqdm(self.parts.train, desc=f"seed {self.seed}: reference", unit="image", mininterval=5)
             reference = fit_reference((one.patient, first.segment(one.content[0])) for one in bar)
-            self._scorer = Scorer(self.task.name, [first, *members[1:]], reference, self.seed)
+            self._scorer = Scorer(
+                self.task.name, [first, *members[1:]], reference, self.seed, self._doubting(members[0])
+            )
         return self._scorer
 
     def cache_name(self, _example: Example) -> str:

@@ -25,6 +25,7 @@ from hospital_agent.evaluation.tasks import Labels, Subject
 
 VOLUME = "volume"  # the trivial score: minus the segmented volume, since small masks have low Dice
 Values = dict[str, float | None]
+DOUBTING = ("outlier_exposure", "lee_gan")  # sources of scores that ask a second network
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class Stopwatch:
             self.seconds[name] = perf_counter() - begun
 
 
+def _none_doubts(_source: str) -> Segmenter:
+    raise NotApplicable("No second network that was trained for doubting stands beside this one.")
+
+
 @dataclass(frozen=True)
 class Scorer:
     """Everything that scores the images of one seed.
@@ -81,12 +86,15 @@ class Scorer:
         members: the network that is judged first, then the rest of its ensemble.
         reference: feature-space scores fitted on that first network's training images.
         seed: of the dropout passes.
+        doubting: gives a network that was trained for doubting, by the `source` of its score; asked only when such a
+            score is. NotApplicable where there is none.
     """
 
     task: str
     members: Sequence[Segmenter]
     reference: Reference
     seed: int
+    doubting: Callable[[str], Segmenter] = _none_doubts
 
     def score(self, subject: Subject, condition: Condition, split: Split, asked: Measured) -> Scored:
         """Segment a subject and score it.
@@ -142,14 +150,15 @@ class Scorer:
         values: Values = {
             name: watch.time(name, partial(self._climbed, subject, unit)) for name, unit in climbing.items()
         }
-        for source in ("dropout", "ensemble"):
+        for source in ("dropout", "ensemble", *DOUBTING):
             fed = {name: unit for name, unit in units.items() if unit.source == source}
             if not fed:
                 continue
             passes = max(unit.passes or 0 for unit in fed.values())
-            begun = perf_counter()
             try:
-                answers = self._answers(subject, first, source, passes)
+                another = self.doubting(source) if source in DOUBTING else None  # its training is no price of a case
+                begun = perf_counter()
+                answers = self._answers(subject, first, source, passes, another)
             except (NoDropout, NotApplicable) as problem:
                 watch.failures |= dict.fromkeys(fed, str(problem))
                 continue
@@ -159,7 +168,11 @@ class Scorer:
                 watch.seconds[name] += price
         return values
 
-    def _answers(self, subject: Subject, first: Segmentation, source: str, passes: int) -> list[Segmentation]:
+    def _answers(
+        self, subject: Subject, first: Segmentation, source: str, passes: int, another: Segmenter | None
+    ) -> list[Segmentation]:
+        if another is not None:
+            return [subject.only_where_known(another.segment(subject.volume))]
         if source == "ensemble":
             if len(self.members) == 1:
                 raise NotApplicable("No ensemble was trained for this task.")

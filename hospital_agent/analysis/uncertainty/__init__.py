@@ -24,13 +24,14 @@ class UncertaintyScore(Protocol):
 class SampledScore(Protocol):
     """A scalar of several answers to one volume; higher is less certain.
 
-    `source` says where the answers come from: "dropout" (passes with dropout on), "ensemble" (one a member) or
-    "gradient" (one answer, to an image moved towards higher confidence). `passes` is how many forward passes it costs;
+    `source` says where the answers come from: "dropout" (passes with dropout on), "ensemble" (one a member),
+    "gradient" (one answer, to an image moved towards higher confidence), or the training of another network that was
+    made for doubting and answers once ("outlier_exposure", "lee_gan"). `passes` is how many forward passes it costs;
     for an ensemble it is None, as many as there are members.
     """
 
     quantity: Quantity
-    source: Literal["dropout", "ensemble", "gradient"]
+    source: Literal["dropout", "ensemble", "gradient", "outlier_exposure", "lee_gan"]
     passes: int | None
 
     def compute(self, answers: Iterable[Segmentation]) -> float | None:

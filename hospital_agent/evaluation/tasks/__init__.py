@@ -92,6 +92,8 @@ class TrainingPlan:
         steps, batch, learning_rate: of the loop.
         autoencoder_steps: of the activation autoencoder of the first member, which changes neither network nor mask;
             0 trains none.
+        companion_steps: of the networks that doubt beside the first member (outlier exposure, Lee's GAN), which start
+            from its weights and leave it as it is; 0 trains none.
     """
 
     patch: Shape
@@ -99,10 +101,12 @@ class TrainingPlan:
     batch: int
     learning_rate: float = 3e-3
     autoencoder_steps: int = 0
+    companion_steps: int = 0
 
     def of_network(self) -> dict[str, Any]:
-        """What the network depends on, as JSON values: with or without an autoencoder it is the same network."""
-        return {name: value for name, value in asdict(self).items() if name != "autoencoder_steps"}
+        """What the network depends on, as JSON values: with or without companions it is the same network."""
+        beside = ("autoencoder_steps", "companion_steps")
+        return {name: value for name, value in asdict(self).items() if name not in beside}
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,7 @@ class Task(Protocol):
         ...
 
     def companions(self) -> Mapping[str, str]:
-        """What stands for how each autoencoder beside the network is trained, by name; empty without any."""
+        """What stands for how each autoencoder or network beside the network is trained, by name; empty without any."""
         ...
 
     def fingerprint(self) -> Any:
@@ -243,6 +247,8 @@ class FolderTask:
         looked_at: how many patients of each part are scored, the first by name, where time allows no more; all when
             None. The others are neither trained on nor scored.
         refinement: how refinement on flagged images is studied beside the methods; None leaves that out.
+        outliers: folders of foreign images under the data folder, which outlier exposure trains with; no task's test
+            images, and no simulated shift.
     """
 
     name: str
@@ -263,6 +269,7 @@ class FolderTask:
     most_training_patients: int | None = None
     looked_at: Split | None = None
     refinement: RefinementStudy | None = None
+    outliers: Sequence[str] = ()
 
     @property
     def training(self) -> str:
@@ -303,7 +310,7 @@ class FolderTask:
         return FolderExperiment(self, setting, seed)
 
     def companions(self) -> Mapping[str, str]:
-        """The activation autoencoder, where one is trained, and the mask autoencoder."""
+        """The mask autoencoder, and where they are trained the activation autoencoder and the doubting networks."""
         from hospital_agent.evaluation.companions import companions_of
 
         return companions_of(self)

@@ -18,13 +18,16 @@ FLAT = FolderTask(
     label_names=("right ventricle", "myocardium", "left ventricle"),
     grid=WorkingGrid(spacing_mm=(10.0, 3.0, 3.0), tile=(1, 128, 128), scheme="standardised"),
     shape=UNetShape(channels=(8, 16, 32, 64, 96), classes=4, dropout=0.05, depth_kernel=1, depth_stride=1),
-    plan=TrainingPlan(patch=(1, 128, 128), steps=2000, batch=4, learning_rate=5e-3, autoencoder_steps=300),
+    plan=TrainingPlan(
+        patch=(1, 128, 128), steps=2000, batch=4, learning_rate=5e-3, autoencoder_steps=300, companion_steps=400
+    ),
     split=Split(validation=8, test=10),
     images="cardiac_mr/images",
     labels="cardiac_mr/labels",
     patient_of=_patient,
     images_per_patient=1,
     refinement=RefinementStudy(),
+    outliers=("hippocampus/images", "small_chest_ct/images"),
 )
 # Several passes are left to the task of slices, which shows the same hearts for half the price of a pass.
 STACK = replace(

@@ -1,6 +1,7 @@
 """Labelled images from two folders of NIfTI files."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +38,21 @@ def examples_in(
 def _example(image: Path, label: Path, patient_of: Callable[[str], str], modality: Literal["CT", "MR"]) -> Example:
     name = image.name.removesuffix(SUFFIX)
     return Example(patient_of(name), name, lambda: read_labelled(image, label, modality))
+
+
+def images_in(folder: Path, most: int, modality: Literal["CT", "MR"]) -> list[tuple[str, Callable[[], Volume]]]:
+    """Names of images without labels and how to read them: at most so many, spread evenly over the sorted names."""
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    chosen = [paths[i * len(paths) // most] for i in range(most)] if len(paths) > most else paths
+    return [(path.name.removesuffix(SUFFIX), partial(read_image, path, modality)) for path in chosen]
+
+
+def read_image(path: Path, modality: Literal["CT", "MR"]) -> Volume:
+    """A volume without labels; raises what `read_nifti` raises."""
+    voxels, grid, _ = read_nifti(path)
+    x, y, z = grid.in_lps().spacing_mm
+    array = np.ascontiguousarray(to_volume_axes(voxels, grid), dtype=np.float32)
+    return Volume(array, (z, y, x), modality=modality)
 
 
 def read_labelled(image: Path, label: Path, modality: Literal["CT", "MR"]) -> tuple[Volume, Labels]:

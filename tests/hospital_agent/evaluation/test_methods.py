@@ -39,6 +39,7 @@ def test_a_method_says_its_price_and_whether_it_learned() -> None:
     assert named["ensemble_entropy"].passes == 5
     assert named["mean_entropy"].passes == 1
     assert {named[name].price for name in named if name.startswith("segmentation_distortion")} == {"1 + decoder"}
+    assert {named[name].price for name in ("outlier_exposure", "lee_gan")} == {"1 + another network"}
     assert (named["mc_dropout"].price, named["mahalanobis"].price) == ("10", "1")
     assert named["fused_quality"].supervised
     assert named["logistic_regression"].supervised

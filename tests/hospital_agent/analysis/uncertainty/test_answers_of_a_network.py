@@ -161,6 +161,8 @@ def test_every_score_takes_what_networks_answer(name: str, classes: int) -> None
         "dropout": lambda: network.sample(volume(), 3, seed=0),
         "ensemble": lambda: (segmenter(tiny(classes, p), classes).segment(volume()) for p in (0.1, 0.2)),
         "gradient": lambda: [network.perturb(volume(), Odin.temperature, Odin.epsilon)],
+        "outlier_exposure": lambda: [network.segment(volume())],
+        "lee_gan": lambda: [network.segment(volume())],
     }[score.source]()
     value = score.compute(answers)
     assert value is not None
