@@ -18,7 +18,9 @@ def evaluate(
         Path, typer.Option(exists=True, file_okay=False, envvar="SEGWATCH_DATA", help="Folder of the images.")
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="Networks, rows and the report are written here.")],
-    task: Annotated[str | None, typer.Option(help="A ready task: cardiac_mr, hippocampus, chest_ct, ...")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="A ready task: cardiac_mr, hippocampus, ..., or a study: several_organs.")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A TOML file that describes another task.")
     ] = None,
@@ -40,7 +42,9 @@ def evaluate(
     """Compare every method fairly on one task: train or load, shift, segment, score, write tables and plots."""
     from hospital_agent.evaluation.config import quick as quickly
     from hospital_agent.evaluation.config import task_from
+    from hospital_agent.evaluation.report import REPORT
     from hospital_agent.evaluation.runner import Plan, evaluate
+    from hospital_agent.evaluation.studies import studies
     from hospital_agent.evaluation.tasks import FolderTask, Setting, Task, tasks
 
     if device not in ("auto", "cpu", "cuda"):
@@ -48,16 +52,23 @@ def evaluate(
     if (task is None) == (config is None):
         raise typer.BadParameter("name a ready task with --task, or describe one with --config.")
     tasks.load("hospital_agent.evaluation.tasks")
+    studies.load("hospital_agent.evaluation.studies")
+    numbers = [0] if quick else _seeds(seeds)
+    command = "hospital-agent " + shlex.join(Path(word).name if "/" in word else word for word in sys.argv[1:])
+    if task in studies.names():
+        for option, value in (("--test-data", test_data), ("--networks", networks), ("--members", members)):
+            if value is not None:
+                raise typer.BadParameter(f"does not apply to {task}: it trains networks of its own.", param_hint=option)
+        typer.echo(str(studies.get(task).run(data, out, numbers, quick=quick, device=device, command=command) / REPORT))
+        return
     chosen: Task = task_from(config) if config is not None else tasks.get(str(task))
     if members is not None and isinstance(chosen, FolderTask):
         chosen = replace(chosen, members=members)
     if quick:
         chosen = quickly(chosen)
-    numbers = [0] if quick else _seeds(seeds)
     setting = Setting(data, out, test_data, networks, device)
-    command = "hospital-agent " + shlex.join(Path(word).name if "/" in word else word for word in sys.argv[1:])
     folder = evaluate(Plan(chosen, setting, numbers, command))
-    typer.echo(str(folder / "report.md"))
+    typer.echo(str(folder / REPORT))
 
 
 def _seeds(text: str) -> list[int]:

@@ -2,8 +2,9 @@
 
     python -m hospital_agent.evaluation.results_page OUT1 OUT2 ... > docs/results.md
 
-Each folder holds what `report.write_report` and the runner wrote: results.csv, summary.json, run.json. No number on the
-page is written by hand: ours come from these files, the papers' from `paper_numbers`.
+Each folder holds what `report.write_report` and the runner wrote: results.csv, summary.json, run.json; or what a study
+wrote, which has a section of its own. No number on the page is written by hand: ours come from these files, the papers'
+from `paper_numbers`.
 """
 
 import json
@@ -22,6 +23,7 @@ from hospital_agent.evaluation.report import HOW_TO_READ, INTERVALS, RESULTS, RU
 from hospital_agent.evaluation.results import OverSeeds, Results
 from hospital_agent.evaluation.results_csv import read_results
 from hospital_agent.evaluation.rows import Method
+from hospital_agent.evaluation.studies.section import is_study, section_of
 from hospital_agent.evaluation.weighted import MEASURES
 
 
@@ -58,13 +60,14 @@ class Evaluation:
 
 def results_page(folders: Sequence[Path]) -> str:
     """The page in Markdown, tasks in the order of the folders."""
-    evaluations = [Evaluation.read(folder) for folder in folders]
+    evaluations = [Evaluation.read(folder) for folder in folders if not is_study(folder)]
     parts = ["# Results\n", INTRODUCTION, bullets(_over_tasks(evaluations)), HOW_TO_READ + "\n"]
     for column, title in (("normalised_aurc", "Normalised AURC"), ("spearman", "Spearman with 1 - Dice")):
         parts += [f"## {title}: every method on every task\n", _everything(evaluations, column)]
     parts += ["## Where the default does not win, and why\n", _not_won(evaluations), WHY]
     parts += ["## The papers' claims, here\n", CLAIMED, _claims(evaluations)]
     parts += [part for evaluation in evaluations for part in _task(evaluation)]
+    parts += [part for folder in folders if is_study(folder) for part in section_of(folder)]
     parts += ["## Beside the papers\n", BESIDE, _beside_the_papers(evaluations)]
     return "\n".join(parts)
 
