@@ -6,54 +6,30 @@ largest would drown in rounding, and are found by a decomposition of the map its
 kept, raised to that floor.
 """
 
-import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError
 from hospital_agent.analysis.ood.moments import Float64Array
+from hospital_agent.analysis.ood.products import summed_products
 
 GRAM_SAFE_RATIO = 1e5  # s_max / s_min up to which the Gram matrix gives singular values to 1e-6
 FLOOR = 1 / GRAM_SAFE_RATIO  # relative to s_max
-VOXELS_AT_ONCE = 1 << 12  # in float64 they stay in the cache of one core
-WORTH_THREADS = 1 << 20  # voxels, from where on threads are worth starting
-QUARTERS = 4
 
 
-def gram_of(feature_map: ArrayLike) -> Float64Array:
+def gram_of(feature_map: ArrayLike, threads: int = 1) -> Float64Array:
     """(C, C) sum over voxels of the outer product of the channels, in float64, a block of voxels at a time.
-
-    A large map is summed in quarters, each by a thread of its own: always in quarters, so that the rounding is the same
-    on every machine.
 
     Args:
         feature_map: (..., C), channels last; any number of spatial axes.
+        threads: at most this many are used; the sum does not depend on it.
 
     Raises:
         FeatureShapeError: no spatial axis, or no voxel.
     """
-    rows = _voxel_rows(feature_map)
-    if rows.shape[0] < WORTH_THREADS:
-        return _gram_of_rows(rows)
-    with ThreadPoolExecutor(min(QUARTERS, os.cpu_count() or 1)) as pool:
-        first, *others = pool.map(_gram_of_rows, np.array_split(rows, QUARTERS))
-    for other in others:
-        first += other
-    return first
-
-
-def _gram_of_rows(rows: NDArray[np.floating]) -> Float64Array:
-    gram = np.zeros((rows.shape[1], rows.shape[1]))
-    buffer = np.empty((min(VOXELS_AT_ONCE, rows.shape[0]), rows.shape[1]))
-    for first in range(0, rows.shape[0], VOXELS_AT_ONCE):
-        some = rows[first : first + VOXELS_AT_ONCE]
-        block = buffer[: some.shape[0]]
-        np.copyto(block, some)
-        gram += block.T @ block
-    return gram
+    return summed_products(_voxel_rows(feature_map).T, threads=threads)
 
 
 def singular_values_of_gram(gram: ArrayLike) -> Float64Array:
@@ -72,7 +48,7 @@ def singular_values_of_gram(gram: ArrayLike) -> Float64Array:
     return values
 
 
-def singular_values(feature_map: ArrayLike) -> Float64Array:
+def singular_values(feature_map: ArrayLike, threads: int = 1) -> Float64Array:
     """(C,) singular values of a feature map (..., C), largest first; zeros are appended where voxels are too few.
 
     From the Gram matrix while s_max / s_min is at most 1e5. Beyond that by a singular value decomposition, which is
@@ -86,7 +62,7 @@ def singular_values(feature_map: ArrayLike) -> Float64Array:
         >>> singular_values(np.diag([1.0, 3.0, 2.0]))
         array([3., 2., 1.])
     """
-    values = singular_values_of_gram(gram_of(feature_map))
+    values = singular_values_of_gram(gram_of(feature_map, threads))
     if values[0] <= GRAM_SAFE_RATIO * values[-1]:  # also where all are 0
         return values
     warnings.warn(

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from hospital_agent.analysis.errors import MissingLayer
 from hospital_agent.analysis.imaging.volume import FloatArray
+from hospital_agent.analysis.ood.moments import Float64Array
 from hospital_agent.analysis.ood.pooling import pool_patch
+from hospital_agent.analysis.ood.products import summed_products
 from hospital_agent.analysis.ood.tiles import Box
 from hospital_agent.analysis.segmentation.base import LayerSummary
 
@@ -66,7 +68,7 @@ class LayerSums:
     def __init__(self, classes: int) -> None:
         self.classes = classes
         self.position_count = 0
-        self._sums: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+        self._sums: Float64Array | None = None
 
     def add(self, activation: Tensor, predicted: Tensor, inner: Box) -> None:
         """Add one tile.
@@ -81,11 +83,14 @@ class LayerSums:
         under = [
             _voxels_under(positions, length, tile) for positions, (length, tile, _) in zip(kept, axes, strict=True)
         ]
-        rows = activation[(slice(None), *_grid(kept))].flatten(1).double()
-        of_class = nn.functional.one_hot(predicted[_grid(under)].flatten().long(), self.classes).to(rows)
-        told = rows.sum(dim=1), rows @ rows.T, (rows @ of_class).T, of_class.sum(dim=0)
+        rows = activation[(slice(None), *_grid(kept))].flatten(1)
+        of_class = predicted[_grid(under)].flatten()
+        products = _products_on_device(rows, of_class, self.classes) if rows.is_cuda else self._products(rows, of_class)
         self.position_count += rows.shape[1]
-        self._sums = told if self._sums is None else tuple(a + b for a, b in zip(self._sums, told, strict=True))  # type: ignore[assignment]
+        self._sums = products if self._sums is None else self._sums + products
+
+    def _products(self, rows: Tensor, of_class: Tensor) -> Float64Array:
+        return summed_products(rows.float().numpy(), of_class.numpy(), self.classes, torch.get_num_threads())
 
     def summary(self) -> LayerSummary:
         """The sums so far.
@@ -95,12 +100,26 @@ class LayerSums:
         """
         if self._sums is None:
             raise MissingLayer("A layer that heard no tile has no summary.")
-        total, gram, class_sums, class_counts = (part.cpu().numpy() for part in self._sums)
+        products = self._sums
+        channels = len(products) - self.classes
+        class_sums, class_counts = products[channels:, :channels], products.diagonal()[channels:]
         with np.errstate(invalid="ignore"):
             class_means = class_sums / class_counts[:, None]
         return LayerSummary(
-            total / self.position_count, gram, self.position_count, class_means, class_counts.astype(np.int64)
+            class_sums.sum(axis=0) / self.position_count,
+            products[:channels, :channels],
+            self.position_count,
+            class_means,
+            class_counts.astype(np.int64),
         )
+
+
+def _products_on_device(rows: Tensor, of_class: Tensor, classes: int) -> Float64Array:
+    """`summed_products` where the tile lies: a tile of features is too much to fetch from a GPU."""
+    hot = nn.functional.one_hot(of_class.to(rows.device).long(), classes).T
+    together = torch.cat([rows.double(), hot.double()])
+    found: Float64Array = (together @ together.T).cpu().numpy()
+    return found
 
 
 def _positions(length: int, tile: int, side: slice) -> list[int]:

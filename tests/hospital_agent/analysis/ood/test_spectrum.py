@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hospital_agent.analysis.errors import AnalysisError, FeatureShapeError
-from hospital_agent.analysis.ood import spectrum
 from hospital_agent.analysis.ood.spectrum import (
     FLOOR,
     gram_of,
@@ -153,15 +152,3 @@ def test_fewer_voxels_than_channels_have_zeros() -> None:
     with pytest.warns(UserWarning, match="five decades"):
         values = singular_values(np.array([[3.0, 4.0, 0.0]]))
     np.testing.assert_allclose(values, [5.0, 0.0, 0.0], atol=1e-12)
-
-
-def test_a_map_worth_threads_has_the_same_gram_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = np.random.default_rng(4).normal(size=(10, 21, 29, 5)).astype(np.float32)
-    alone = gram_of(features)
-    monkeypatch.setattr(spectrum, "WORTH_THREADS", 1)
-    np.testing.assert_allclose(gram_of(features), alone, rtol=1e-12)
-    np.testing.assert_array_equal(gram_of(features), gram_of(features))
-    fewer_voxels_than_threads = features[0, 0, :2]
-    np.testing.assert_allclose(
-        gram_of(fewer_voxels_than_threads), fewer_voxels_than_threads.T @ fewer_voxels_than_threads, rtol=1e-5
-    )
