@@ -22,6 +22,7 @@ from tests.labelled_images import write_balls
 def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("balls")
     write_balls(folder, patients=8)
+    write_balls(folder / "foreign", patients=2, shape=(16, 20, 12))
     return folder
 
 
@@ -32,7 +33,7 @@ def task(balls: Path) -> FolderTask:
         TOML.replace("steps = 20", "steps = 150")
         .replace("[4, 8]", "[8, 16]")
         .replace('"contrast_and_noise", ', "")
-        .replace("batch = 2", "batch = 2\nautoencoder_steps = 3")
+        .replace("batch = 2", "batch = 2\nautoencoder_steps = 3\ncompanion_steps = 3\noutliers = 'foreign/images'")
     )
     return replace(described(balls, text), members=2)
 
