@@ -20,7 +20,7 @@ from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.training.pool import IGNORE
 from hospital_agent.training.segmenter import Batch
 
-ON_THE_ORGAN = 2 / 3  # of the tiles lie around a voxel of the organ
+ON_THE_ORGAN = 0.5  # of the tiles lie around a voxel of the organ
 Tile = tuple[FloatArray, NDArray[np.uint8]]
 
 
@@ -60,7 +60,7 @@ def dataset_shares(counts: Sequence[int]) -> NDArray[np.float64]:
 
 
 def random_tiles(items: Sequence[Item], patch: Shape, rng: np.random.Generator) -> Iterator[Tile]:
-    """Endless tiles of one dataset, two of three around a voxel of the organ, with mild changes of intensity.
+    """Endless tiles of one dataset, half of them around a voxel of the organ, with mild changes of intensity.
 
     Beyond an image lies its darkest value, and background.
 

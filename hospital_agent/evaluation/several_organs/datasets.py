@@ -19,7 +19,8 @@ from hospital_agent.training.hosts_on_disk import SHIPPABLE, shippable_hosts
 from hospital_agent.training.pool import IGNORE, PoolItem, make_pool
 from hospital_agent.training.several_datasets import Item
 
-TILE: Shape = (1, 64, 64)  # of every dataset, in training and in use: slice by slice
+# Of every dataset, in training and in use: slice by slice, and wide enough that most slices fit in one.
+TILE: Shape = (1, 96, 96)
 LESION_COPIES, SCORED_COPIES, LESION_SEED = 4, 2, 2022
 
 
@@ -135,7 +136,7 @@ CHEST_GRID = WorkingGrid(spacing_mm=(8.0, 4.0, 4.0), tile=TILE)  # half of the s
 CARDIAC = Dataset(
     "cardiac_mr",
     "the heart: both ventricles and the myocardium, in MR",
-    replace(FLAT.grid, tile=TILE),
+    replace(FLAT.grid, spacing_mm=(10.0, 4.0, 4.0), tile=TILE),  # the whole heart is wider than its myocardium
     _united(FLAT),
     Split(validation=8, test=10),
     images_per_patient=1,
@@ -143,7 +144,7 @@ CARDIAC = Dataset(
 HIPPOCAMPI = Dataset(
     "hippocampus",
     "the hippocampus, in MR",
-    replace(HIPPOCAMPUS.grid, spacing_mm=(1.0, 1.0, 1.0), tile=TILE),  # as it is: a tile holds a slice with little air
+    replace(HIPPOCAMPUS.grid, spacing_mm=(1.0, 1.0, 1.0), tile=TILE),  # as it is
     _united(HIPPOCAMPUS),
     Split(validation=16, test=20),
     most_training_patients=60,

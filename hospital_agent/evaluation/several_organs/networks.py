@@ -48,8 +48,8 @@ class TrainingPlan:
 
     shape: UNetShape = SHAPE
     steps: int = 350
-    batch: int = 6
-    learning_rate: float = 3e-3
+    batch: int = 3
+    learning_rate: float = 5e-3
     alpha: float = ALPHA
     held_out_batches: int = 8
 

@@ -63,7 +63,7 @@ def test_a_tile_is_as_large_as_asked_whatever_the_image_and_the_organ_is_in_most
     assert labels.shape == (64, 1, 16, 16)
     assert set(labels.unique().tolist()) <= {0, 1, 255}
     shown = (labels == 1).flatten(1).any(dim=1).float().mean()
-    assert 0.55 < float(shown) < 0.95  # two of three around the organ, and some by chance
+    assert 0.5 < float(shown) < 0.9  # half of them around the organ, and some by chance
 
 
 def test_air_around_a_small_image_is_its_darkest_value_and_background() -> None:
