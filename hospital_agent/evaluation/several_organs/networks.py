@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from hospital_agent.analysis.errors import TooFewCases
+from hospital_agent.analysis.imaging.volume import Shape
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
 from hospital_agent.analysis.segmentation.network import choose_device
 from hospital_agent.analysis.segmentation.unet import UNet, UNetShape
 from hospital_agent.evaluation.cache import fingerprint_of
-from hospital_agent.evaluation.several_organs.datasets import TILE, Dataset
+from hospital_agent.evaluation.several_organs.datasets import Dataset
 from hospital_agent.evaluation.tasks import Parts
 from hospital_agent.training.fine_tuning import fine_tune
 from hospital_agent.training.loop import Checkpoint, LoopPlan, load_best, train
@@ -152,7 +153,7 @@ class Networks:
             for name in recipe.datasets
         }
         start = None if recipe.start is None else self._made_of(recipe.start)
-        return [DEFINITION, self.seed, asdict(self.plan), TILE, images, recipe.mixup, start]
+        return [DEFINITION, self.seed, asdict(self.plan), self._tile, images, recipe.mixup, start]
 
     def _load_or_train(self, recipe: Recipe) -> UNet:
         place = self.folder / f"seed{self.seed}-{recipe.name}-{self.fingerprint(recipe)}"
@@ -187,19 +188,24 @@ class Networks:
     def _batches(self, datasets: Sequence[Sequence[Item]], number: int) -> Iterator[Batch]:
         rng = np.random.default_rng([number, 1])
         if len(datasets) == 1:
-            return single_task_batches(datasets[0], TILE, self.plan.batch, rng)
-        return multi_task_batches(datasets, TILE, self.plan.batch, rng)
+            return single_task_batches(datasets[0], self._tile, self.plan.batch, rng)
+        return multi_task_batches(datasets, self._tile, self.plan.batch, rng)
 
     def _held_out(self, name: str) -> list[Batch]:
         """The same tiles for every network of the seed."""
         rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
-        batches = single_task_batches(self._items_of(name, "validation"), TILE, self.plan.batch, rng)
+        batches = single_task_batches(self._items_of(name, "validation"), self._tile, self.plan.batch, rng)
         return [next(batches) for _ in range(self.plan.held_out_batches)]
 
     def _items_of(self, name: str, part: str) -> list[Item]:
         if (name, part) not in self._items:
             self._items[name, part] = [self.datasets[name].item(one) for one in getattr(self.parts[name], part)]
         return self._items[name, part]
+
+    @property
+    def _tile(self) -> Shape:
+        """One for all, so that datasets can be mixed in a batch."""
+        return next(iter(self.datasets.values())).grid.tile
 
     def _number(self, recipe: Recipe) -> int:
         return zlib.crc32(f"{self.seed}/{recipe.name}".encode())

@@ -12,7 +12,7 @@ import torch
 
 from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.segmentation.network import choose_device
-from hospital_agent.evaluation.several_organs.datasets import DATASETS, TILE, Dataset, few
+from hospital_agent.evaluation.several_organs.datasets import DATASETS, Dataset, few
 from hospital_agent.evaluation.several_organs.measuring import Judged, Segmented, judged_rows, segmented_rows
 from hospital_agent.evaluation.several_organs.networks import Networks, TrainingPlan, recipe_without
 from hospital_agent.evaluation.several_organs.report import NAME, write_report
@@ -75,7 +75,7 @@ class SeveralOrgans:
     ) -> dict[str, Any]:
         """What a reader must know of the run; `run.json`."""
         plan, on_gpu = self.plan, choose_device(device).type == "cuda"
-        tile, channels = " x ".join(map(str, TILE)), ", ".join(map(str, plan.shape.channels))
+        tile, channels = " x ".join(map(str, self.datasets[0].grid.tile)), ", ".join(map(str, plan.shape.channels))
         people = {name: len({one.patient for one in found}) for name, found in images.items()}
         return {
             "task": NAME,

@@ -43,7 +43,7 @@ SMALL = tuple(
         split=Split(1, 1),
         scored_patients=1,
         most_training_patients=3,
-        grid=replace(dataset.grid, spacing_mm=(6.0, 2.0, 2.0)),
+        grid=replace(dataset.grid, spacing_mm=(8.0, 2.0, 2.0), tile=(1, 24, 24)),
     )
     for dataset in (CARDIAC, HIPPOCAMPI, LUNGS)
 )
