@@ -1,5 +1,6 @@
 """A seed's study from images to a file: candidates of one training, measured once, read afterwards."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from tests.hospital_agent.evaluation.test_tasks import TOML, described
 from tests.labelled_images import write_balls
 
 WANTED = RefinementStudy(strength=3, epochs=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hardly_trained_mask_autoencoder() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hospital_agent.evaluation.companions.MASK_STEPS", 10)
+        yield
 
 
 @pytest.fixture(scope="module")
