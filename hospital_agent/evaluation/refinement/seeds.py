@@ -28,7 +28,7 @@ DEFINITION = 1  # raised when what is measured changes, so that an old result is
 def refinement_of_seed(experiment: FolderExperiment, wanted: RefinementStudy) -> SeedRefinement:
     """What refinement does to the networks of a seed, from the run's folder or measured now."""
     task, seed, out = experiment.task, experiment.seed, experiment.setting.out
-    plan = RefinementPlan(patch=task.plan.patch, most_epochs=wanted.epochs, seed=seed)
+    plan = RefinementPlan(patch=task.grid.tile, most_epochs=wanted.epochs, seed=seed)
     names = [sorted(one.name for one in part) for part in (experiment.parts.train, experiment.parts.test)]
     told = [DEFINITION, task.fingerprint(), names, asdict(plan), asdict(mask_plan(task, seed)), asdict(wanted)]
     place = out / "refinement" / f"seed{seed}-{fingerprint_of(told)}.json"

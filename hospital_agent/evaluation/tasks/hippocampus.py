@@ -2,7 +2,7 @@
 
 from hospital_agent.analysis.segmentation.network import WorkingGrid
 from hospital_agent.analysis.segmentation.unet import UNetShape
-from hospital_agent.evaluation.tasks import FolderTask, RefinementStudy, Split, TrainingPlan, tasks
+from hospital_agent.evaluation.tasks import FolderTask, Split, TrainingPlan, tasks
 
 HIPPOCAMPUS = FolderTask(
     name="hippocampus",
@@ -15,7 +15,6 @@ HIPPOCAMPUS = FolderTask(
     images="hippocampus/images",
     labels="hippocampus/labels",
     patient_of=lambda name: name,
-    refinement=RefinementStudy(),
     outliers=("cardiac_mr/images", "small_chest_ct/images"),
 )
 tasks.register("hippocampus")(HIPPOCAMPUS)
