@@ -36,13 +36,20 @@ def _best(results: Results, trivial: set[str]) -> str:
     ]
     if not ranked:
         return ""
-    figures = [f"`{name}` ({over_seeds(results.overall(name, 'normalised_aurc'))})" for name in ranked[:3]]
     seeds = len(results.seeds)
+    figures = [f"`{name}` ({_figure(results, name, seeds)})" for name in ranked[:3]]
     over = f"mean and SD over {seeds} seeds" if seeds > 1 else "one seed"
     return (
         f"Cases are ordered best by {', then '.join(figures)}: macro normalised AURC, {over}; 1 is the best order, 0 a "
         "random one."
     )
+
+
+def _figure(results: Results, name: str, seeds: int) -> str:
+    """Normalised AURC, and over how many seeds where some leave it undefined."""
+    found = results.overall(name, "normalised_aurc")
+    some = f", {len(found.values)} of them" if found is not None and len(found.values) < seeds else ""
+    return f"{over_seeds(found)}{some}"
 
 
 def _against(results: Results, differences: Sequence[Difference], chosen: str | None, measure: str) -> str:

@@ -118,6 +118,17 @@ def test_the_page_holds_every_task_method_and_command(folder):
     assert cells[1:] == [f"{macro.mean:.3f} ± {macro.sd:.3f}"] * 2
 
 
+def test_a_method_that_a_seed_leaves_undefined_says_over_how_many_it_is(tmp_path):
+    rows = [
+        replace(row, values={**row.values, "late": None if row.seed == 0 else row.values["late"]})
+        for row in drawn_rows({"late": 0.1}, patients=4)
+    ]
+    write_report(tmp_path, rows, [Method("late")], draws=10, figures=False)
+    said = json.loads((tmp_path / "summary.json").read_text())["findings"][0]
+    assert ", 2 of them)" in said
+    assert "over 3 seeds" in said
+
+
 def test_without_the_chosen_method_there_is_no_comparison(tmp_path):
     write_report(
         tmp_path,
