@@ -5,22 +5,22 @@ Flower: messages in, messages out.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import ArrayLike
 
+from hospital_agent.federation.secure_sum_memory import SiteMemory
 from shared.secure_sum.cohorts import check_cohort
 from shared.secure_sum.encoding import encode, to_payload
 from shared.secure_sum.errors import (
+    BadSignature,
     BothSharesAsked,
     CohortsDiffer,
     CohortTooSmall,
     KeysRepeated,
     LeftOut,
-    SessionReplayed,
     SiteNotPinned,
     TamperedShare,
     UnexpectedMessage,
@@ -49,66 +49,6 @@ from shared.secure_sum.messages import (
 )
 from shared.secure_sum.sharing import seal, split, unseal
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-class SiteMemory(Protocol):
-    """What a site keeps over all sessions; in a real agent on disk, written before the message leaves."""
-
-    def open_session(self, session: bytes) -> None:
-        """Remember the session; raises SessionReplayed if it is known already."""
-
-    def released(self, quantity: str) -> Iterable[Collection[str]]:
-        """The cohorts over which sums of this quantity may have been released."""
-
-    def record_release(self, quantity: str, cohort: Collection[str]) -> None:
-        """Remember that a sum over this cohort may be released from now on."""
-
-
-class VolatileMemory:
-    """A memory that ends with the program: for tests and trials, never for a hospital."""
-
-    def __init__(self) -> None:
-        self._sessions: set[bytes] = set()
-        self._released: dict[str, list[frozenset[str]]] = {}
-
-    def open_session(self, session: bytes) -> None:
-        """Remember the session; raises SessionReplayed if it is known already."""
-        if session in self._sessions:
-            raise SessionReplayed("A session with this id was opened before.")
-        self._sessions.add(session)
-
-    def released(self, quantity: str) -> Iterable[Collection[str]]:
-        """The cohorts over which sums of this quantity may have been released."""
-        return tuple(self._released.get(quantity, ()))
-
-    def record_release(self, quantity: str, cohort: Collection[str]) -> None:
-        """Remember that a sum over this cohort may be released from now on."""
-        self._released.setdefault(quantity, []).append(frozenset(cohort))
-
-
-def _step(
-    number: int,
-) -> Callable[[Callable[Concatenate["SecureSumClient", P], R]], Callable[Concatenate["SecureSumClient", P], R]]:
-    """A step runs once, after the one before it; whatever it raises ends the session."""
-
-    def decorate(
-        method: Callable[Concatenate["SecureSumClient", P], R],
-    ) -> Callable[Concatenate["SecureSumClient", P], R]:
-        @wraps(method)
-        def run(client: "SecureSumClient", *args: P.args, **kwargs: P.kwargs) -> R:
-            expected, client._next_step = client._next_step, None
-            if expected != number:
-                raise WrongStep(f"Step {number} ({method.__name__}) was asked for out of order; the session has ended.")
-            answer = method(client, *args, **kwargs)
-            client._next_step = number + 1
-            return answer
-
-        return run
-
-    return decorate
-
 
 class SecureSumClient:
     """One site in one session.
@@ -129,54 +69,53 @@ class SecureSumClient:
         self._memory = memory
         self._next_step: int | None = 1
 
-    @_step(1)
     def advertise(self, terms: Terms) -> KeyAdvert:
         """Accept the terms and draw the secrets of this session.
 
         Raises:
             LeftOut, SiteNotPinned, SessionReplayed.
         """
-        self._must_hold(self.site, terms.cohort)
-        for site in terms.cohort:
-            if site not in self._pinned:
-                raise SiteNotPinned(f"Site '{site}' is invited, but its key is not pinned here.")
-        self._memory.open_session(terms.session)
-        self._terms = terms
-        self._envelope, self._pair = AgreementKey.fresh(), AgreementKey.fresh()
-        self._seed = secrets.token_bytes(KEY_BYTES)
-        commitment = commitment_to(terms, self.site, self._seed)
-        signed = advert_pieces(terms, self.site, self._envelope.public, self._pair.public, commitment)
-        self._advert = KeyAdvert(
-            session=terms.session, site=self.site, envelope_key=self._envelope.public, mask_key=self._pair.public,
-            commitment=commitment, signature=sign(self._site_key, "key advert", *signed),
-        )  # fmt: skip
-        return self._advert
+        with self._stepping(1):
+            self._must_hold(self.site, terms.cohort)
+            for site in terms.cohort:
+                if site not in self._pinned:
+                    raise SiteNotPinned(f"Site '{site}' is invited, but its key is not pinned here.")
+            self._memory.open_session(terms.session)
+            self._terms = terms
+            self._envelope, self._pair = AgreementKey.fresh(), AgreementKey.fresh()
+            self._seed = secrets.token_bytes(KEY_BYTES)
+            commitment = commitment_to(terms, self.site, self._seed)
+            signed = advert_pieces(terms, self.site, self._envelope.public, self._pair.public, commitment)
+            self._advert = KeyAdvert(
+                session=terms.session, site=self.site, envelope_key=self._envelope.public, mask_key=self._pair.public,
+                commitment=commitment, signature=sign(self._site_key, "key advert", *signed),
+            )  # fmt: skip
+            return self._advert
 
-    @_step(2)
     def share_keys(self, listed: AdvertList) -> ShareBundle:
         """Check everybody's keys and share both secrets among them.
 
         Raises:
             UnexpectedMessage, CohortTooSmall, LeftOut, BadSignature, KeysRepeated, MalformedMessage.
         """
-        self._same_session(listed)
-        self._check_adverts(listed)
-        self._adverts = {advert.site: advert for advert in listed.adverts}
-        pair_shares = split(self._pair.secret, self._terms.threshold, len(self._terms.cohort))
-        mask_shares = split(self._seed, self._terms.threshold, len(self._terms.cohort))
-        self._held: dict[str, tuple[bytes, bytes]] = {}
-        sealed = []
-        for site in sorted(self._adverts):
-            index = self._terms.share_index(site)
-            if site == self.site:
-                self._held[site] = pair_shares[index], mask_shares[index]
-                continue
-            key, context = self._envelope_key(site, self.site, site)
-            envelope = seal(key, pair_shares[index] + mask_shares[index], context)
-            sealed.append(SealedShare(sender=self.site, recipient=site, sealed=envelope))
-        return ShareBundle(session=self._terms.session, site=self.site, shares=tuple(sealed))
+        with self._stepping(2):
+            self._same_session(listed)
+            self._check_adverts(listed)
+            self._adverts = {advert.site: advert for advert in listed.adverts}
+            pair_shares = split(self._pair.secret, self._terms.threshold, len(self._terms.cohort))
+            mask_shares = split(self._seed, self._terms.threshold, len(self._terms.cohort))
+            self._held: dict[str, tuple[bytes, bytes]] = {}
+            sealed = []
+            for site in sorted(self._adverts):
+                index = self._terms.share_index(site)
+                if site == self.site:
+                    self._held[site] = pair_shares[index], mask_shares[index]
+                    continue
+                key, context = self._envelope_key(site, self.site, site)
+                envelope = seal(key, pair_shares[index] + mask_shares[index], context)
+                sealed.append(SealedShare(sender=self.site, recipient=site, sealed=envelope))
+            return ShareBundle(session=self._terms.session, site=self.site, shares=tuple(sealed))
 
-    @_step(3)
     def mask(self, inbox: ShareInbox, contribution: Mapping[str, ArrayLike]) -> MaskedVector:
         """Open the others' shares, check the own contribution and hide it.
 
@@ -184,49 +123,59 @@ class SecureSumClient:
             UnexpectedMessage, CohortTooSmall, TamperedShare: of the inbox.
             ContributionMismatch, NotFinite, OverLimit, OverNorm: of the contribution; nothing was masked.
         """
-        self._same_session(inbox)
-        self._open(inbox)
-        vector = encode(self._terms.parts, contribution)
-        add_mask(vector, self._seed, 1)
-        for site in self._held:
-            if site != self.site:
-                key = self._pair.agree(self._adverts[site].mask_key, "pair mask", self._terms.fingerprint)
-                add_mask(vector, key, 1 if self.site < site else -1)
-        return MaskedVector(session=self._terms.session, site=self.site, payload=to_payload(vector))
+        with self._stepping(3):
+            self._same_session(inbox)
+            self._open(inbox)
+            vector = encode(self._terms.parts, contribution)
+            add_mask(vector, self._seed, 1)
+            for site in self._held:
+                if site != self.site:
+                    key = self._pair.agree(self._adverts[site].mask_key, "pair mask", self._terms.fingerprint)
+                    add_mask(vector, key, 1 if self.site < site else -1)
+            return MaskedVector(session=self._terms.session, site=self.site, payload=to_payload(vector))
 
-    @_step(4)
     def consent(self, listed: SurvivorList) -> Consent:
         """Sign exactly these survivors. A site signs one list a session, so two lists never find enough consents.
 
         Raises:
             UnexpectedMessage, CohortTooSmall, LeftOut, CohortTooClose.
         """
-        self._same_session(listed)
-        self._survivors = frozenset(listed.survivors)
-        if not self._survivors <= set(self._held) or len(self._survivors) != len(listed.survivors):
-            raise UnexpectedMessage("The survivors are not among the sites that shared their keys.")
-        self._large_enough(self._survivors)
-        self._must_hold(self.site, self._survivors)
-        check_cohort(self._memory.released(self._terms.quantity), self._survivors)
-        signature = sign(self._site_key, "consent", *self._consent_pieces())
-        return Consent(session=self._terms.session, site=self.site, signature=signature)
+        with self._stepping(4):
+            self._same_session(listed)
+            self._survivors = frozenset(listed.survivors)
+            if not self._survivors <= set(self._held) or len(self._survivors) != len(listed.survivors):
+                raise UnexpectedMessage("The survivors are not among the sites that shared their keys.")
+            self._large_enough(self._survivors)
+            self._must_hold(self.site, self._survivors)
+            check_cohort(self._memory.released(self._terms.quantity), self._survivors)
+            signature = sign(self._site_key, "consent", *self._consent_pieces())
+            return Consent(session=self._terms.session, site=self.site, signature=signature)
 
-    @_step(5)
     def reveal(self, request: UnmaskRequest) -> Reveal:
         """Hand in own-mask shares of the survivors and pair shares of the dropped, never both of one site.
 
         Raises:
             UnexpectedMessage, BothSharesAsked, CohortsDiffer, CohortTooSmall, BadSignature, CohortTooClose.
         """
-        self._same_session(request)
-        self._check_request(request)
-        # Another session over the same quantity may have ended since the consent.
-        check_cohort(self._memory.released(self._terms.quantity), self._survivors)
-        self._memory.record_release(self._terms.quantity, self._survivors)
-        dropped = sorted(set(self._held) - self._survivors)
-        own = tuple(RevealedShare(owner=site, share=self._held[site][1]) for site in sorted(self._survivors))
-        pair = tuple(RevealedShare(owner=site, share=self._held[site][0]) for site in dropped)
-        return Reveal(session=self._terms.session, site=self.site, own_mask_shares=own, pair_shares=pair)
+        with self._stepping(5):
+            self._same_session(request)
+            self._check_request(request)
+            # Another session over the same quantity may have ended since the consent.
+            check_cohort(self._memory.released(self._terms.quantity), self._survivors)
+            self._memory.record_release(self._terms.quantity, self._survivors)
+            dropped = sorted(set(self._held) - self._survivors)
+            own = tuple(RevealedShare(owner=site, share=self._held[site][1]) for site in sorted(self._survivors))
+            pair = tuple(RevealedShare(owner=site, share=self._held[site][0]) for site in dropped)
+            return Reveal(session=self._terms.session, site=self.site, own_mask_shares=own, pair_shares=pair)
+
+    @contextmanager
+    def _stepping(self, number: int) -> Iterator[None]:
+        """A step runs once, after the one before it; whatever it raises ends the session."""
+        expected, self._next_step = self._next_step, None
+        if expected != number:
+            raise WrongStep(f"Step {number} was asked for out of order; the session has ended.")
+        yield
+        self._next_step = number + 1
 
     def _same_session(self, message: Message) -> None:
         if message.session != self._terms.session:
@@ -288,8 +237,6 @@ class SecureSumClient:
             self._check_consent(consent)
 
     def _check_consent(self, consent: Consent) -> None:
-        from shared.secure_sum.errors import BadSignature
-
         try:
             verify(consent.site, self._pinned[consent.site], consent.signature, "consent", *self._consent_pieces())
         except BadSignature:

@@ -16,6 +16,7 @@ from hospital_agent.evaluation.several_organs.detection import THRESHOLD_SD, Det
 from hospital_agent.evaluation.several_organs.differences import FEWEST_PATIENTS, differences
 from hospital_agent.evaluation.several_organs.findings import findings
 from hospital_agent.evaluation.several_organs.measuring import Judged, Segmented
+from hospital_agent.evaluation.several_organs.networks import JOINT_SHARE
 from hospital_agent.evaluation.several_organs.paper import SAYS
 from hospital_agent.evaluation.studies.section import section
 
@@ -23,8 +24,8 @@ NAME = "several_organs"
 HOW = (
     "One network of one head and one foreground label, the organ of interest, is trained on several datasets; it is "
     "not told which an image is from, and datasets are drawn with probability proportional to the square root of their "
-    "training images. Every network is shown the same number of gradient steps, so that a joint one sees each dataset "
-    "less often; fine-tuning adds as many steps to those of the single-task network of the largest other dataset. "
+    "training images. A joint network takes {share:.0%} of the steps that its datasets take one by one, as in the "
+    "paper; fine-tuning adds as many steps to those of the single-task network of the largest other dataset. "
     "DSC, HD95 and ASSD are of the organ; ECE and MCE of voxels within 10 voxels of the reference's boundary."
 )
 OUT = (
@@ -71,7 +72,10 @@ def write_report(
     names = list(dict.fromkeys(one.left_out for one in found))
     between = BETWEEN.format(level=LEVEL, draws=draws, fewest=FEWEST_PATIENTS)
     sections = [
-        {"title": "Training strategies, as in Table II", "text": HOW + "\n\n" + tables.strategies(rows)},
+        {
+            "title": "Training strategies, as in Table II",
+            "text": HOW.format(share=JOINT_SHARE) + "\n\n" + tables.strategies(rows),
+        },
         {"title": "Joint against single-task", "text": between + "\n\n" + tables.joint_against_single(against)},
         {"title": "Joint training in the paper (other → joint)", "text": SAYS + "\n\n" + tables.papers_strategies()},
         {

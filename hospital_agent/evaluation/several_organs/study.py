@@ -81,7 +81,8 @@ class SeveralOrgans:
             "task": NAME,
             "command": command,
             "seeds": list(seeds),
-            "training": f"every network {plan.steps} steps of {plan.batch} tiles of {tile} voxels; a U-Net of "
+            "training": f"{plan.steps} steps of {plan.batch} tiles of {tile} voxels for one dataset, "
+            f"{plan.steps_for(len(self.datasets))} for all; a U-Net of "
             f"{channels} channels that looks at slices",
             "patients": {name: f"{people[name]} ({len(found)} images)" for name, found in images.items()},
             "notes": [f"{one.name} is {one.organ}" for one in self.datasets],
