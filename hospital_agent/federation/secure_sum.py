@@ -5,7 +5,7 @@ Flower: messages in, messages out.
 """
 
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from hospital_agent.federation.secure_sum_memory import SiteMemory
 from shared.secure_sum.cohorts import check_cohort
-from shared.secure_sum.encoding import encode, to_payload
+from shared.secure_sum.encoding import Part, encode, to_payload
 from shared.secure_sum.errors import (
     BadSignature,
     BothSharesAsked,
@@ -23,6 +23,7 @@ from shared.secure_sum.errors import (
     LeftOut,
     SiteNotPinned,
     TamperedShare,
+    TermsDiffer,
     UnexpectedMessage,
     WrongStep,
 )
@@ -69,13 +70,20 @@ class SecureSumClient:
         self._memory = memory
         self._next_step: int | None = 1
 
-    def advertise(self, terms: Terms) -> KeyAdvert:
+    def advertise(self, terms: Terms, quantity: str, parts: Sequence[Part]) -> KeyAdvert:
         """Accept the terms and draw the secrets of this session.
 
+        Args:
+            terms: what the server proposes.
+            quantity, parts: what this site itself holds the sum to be. Were the name the server's to choose, it could
+                have one quantity summed under two names and slip past the rule on cohorts.
+
         Raises:
-            LeftOut, SiteNotPinned, SessionReplayed.
+            TermsDiffer, LeftOut, SiteNotPinned, SessionReplayed.
         """
         with self._stepping(1):
+            if terms.quantity != quantity or terms.parts != tuple(parts):
+                raise TermsDiffer("The server proposes another quantity, or other parts, than this site would sum.")
             self._must_hold(self.site, terms.cohort)
             for site in terms.cohort:
                 if site not in self._pinned:

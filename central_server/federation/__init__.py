@@ -1,0 +1,1 @@
+"""The server's part in federated work: it collects and routes, and learns totals only."""
