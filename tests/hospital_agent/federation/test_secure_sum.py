@@ -182,21 +182,15 @@ def test_a_list_that_names_a_site_twice_is_refused(sites):
 
 
 def test_a_key_of_small_order_is_refused(sites):
-    """With the all-zero key anybody would know the pair mask; signed by a careless or bad site."""
+    """With the all-zero key anybody would know what two sites agree on; signed by a careless or bad site."""
     session = up_to(1, sites)
-    zero = bytes(32)
-    fresh = AgreementKey.fresh().public
-    pieces = advert_pieces(session.terms, "s2", fresh, zero, zero)
-    bad = session.adverts.adverts[1].model_copy(
-        update={
-            "envelope_key": fresh,
-            "mask_key": zero,
-            "commitment": zero,
-            "signature": sign(sites.keys["s2"], "key advert", *pieces),
-        }
-    )
+    honest = session.adverts.adverts[1]
+    pieces = advert_pieces(session.terms, "s2", bytes(32), honest.mask_key, honest.commitment)
+    signature = sign(sites.keys["s2"], "key advert", *pieces)
+    bad = honest.model_copy(update={"envelope_key": bytes(32), "signature": signature})
+    adverts = tuple(bad if advert.site == "s2" else advert for advert in session.adverts.adverts)
     with pytest.raises(MalformedMessage, match="agree"):
-        AgreementKey.fresh().agree(bad.mask_key, "pair mask")
+        session.clients["s1"].share_keys(session.adverts.model_copy(update={"adverts": adverts}))
 
 
 # Shares
@@ -284,7 +278,7 @@ def test_a_site_signs_one_list_a_session(sites):
 
 def test_different_survivors_shown_to_different_sites_are_noticed(sites):
     session = up_to(3, sites)
-    shown = {name: session.survivors for name in ("s1", "s2", "s4")}
+    shown = dict.fromkeys(("s1", "s2", "s4"), session.survivors)
     shown["s3"] = survivors_of(session, ["s1", "s2", "s3"])
     consents = tuple(session.clients[name].consent(shown[name]) for name in sites.names)
     everybody = UnmaskRequest(session=session.terms.session, survivors=sites.names, dropped=(), consents=consents)
