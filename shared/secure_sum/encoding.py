@@ -12,7 +12,7 @@ most n / 2 units, plus the rounding of the result to a float64 (relative 2^-53).
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,6 +54,17 @@ class Part(BaseModel):
     fraction_bits: int = Field(ge=-960, le=960)
     limit: Positive
     norm_limit: Positive
+
+    @classmethod
+    def of_step(cls, name: str, length: int, step: float, limit: float, norm_limit: float) -> Self:
+        """A part kept at least as finely as `step`: in units of the largest power of two that is not above it.
+
+        Example:
+            >>> Part.of_step("means", 3, step=0.1, limit=5, norm_limit=8).resolution
+            0.0625
+        """
+        bits = math.ceil(-math.log2(step))
+        return cls(name=name, length=length, fraction_bits=bits, limit=float(limit), norm_limit=float(norm_limit))
 
     @property
     def resolution(self) -> float:
