@@ -36,11 +36,15 @@ def oas_weight(moments: GaussianMoments) -> float:
         scikit-learn the terms of order 2/D are left out.
     """
     check_spread(moments)
-    d, n = moments.dimension, moments.count
     gram = moments.dense if moments.dense is not None else moments.factor @ moments.factor.T
-    mean_square = float(np.vdot(gram, gram)) / n**2 / d**2
-    squared_mean = (moments.total_variance / d) ** 2
-    denominator = (n + 1) * (mean_square - squared_mean / d)
+    squares = float(np.vdot(gram, gram)) / moments.count**2
+    return oas_formula(moments.dimension, moments.count, moments.total_variance, squares)
+
+
+def oas_formula(dimension: int, rows: int, trace: float, squares: float) -> float:
+    """The weight of `oas_weight` from the trace of the covariance and the sum of its squared entries."""
+    mean_square, squared_mean = squares / dimension**2, (trace / dimension) ** 2
+    denominator = (rows + 1) * (mean_square - squared_mean / dimension)
     return 1.0 if denominator <= 0 else min((mean_square + squared_mean) / denominator, 1.0)
 
 
