@@ -107,6 +107,20 @@ def test_another_quantity_or_scale_than_the_site_would_sum_is_refused(sites, qua
         sites.client("s1").advertise(sites.terms(), quantity, parts)
 
 
+def test_different_terms_shown_to_different_sites_are_noticed(sites):
+    """s1 is told of a cohort without s4, under the same session id; nobody's keys are then signed for both."""
+    session = Session(sites, sites.terms())
+    smaller = sites.terms(["s1", "s2", "s3"]).model_copy(update={"session": session.terms.session})
+    for name, client in session.clients.items():
+        session.server._adverts[name] = client.advertise(smaller if name == "s1" else session.terms, QUANTITY, PARTS)
+    adverts = session.server.close_adverts()
+    with pytest.raises(BadSignature, match="'s1'"):
+        session.clients["s2"].share_keys(adverts)
+    fewer = adverts.model_copy(update={"adverts": adverts.adverts[:3]})
+    with pytest.raises(BadSignature, match="'s2'"):
+        session.clients["s1"].share_keys(fewer)
+
+
 def test_an_old_session_is_refused(sites):
     session = up_to(1, sites)
     with pytest.raises(SessionReplayed):
