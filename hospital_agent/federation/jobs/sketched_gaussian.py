@@ -52,20 +52,18 @@ class SketchedGaussianJob:
     1. As in the exact job: sites, rows, patients, rough coordinates.
     2. The product S Q of the covariance with `rank` directions that everybody draws from one seed, the sums, and the
        total variance. S Q is linear in S, hence a sum; whoever holds it never holds S.
-    3. Where `passes` is 2: the same again with the directions that round 2 found, which lie far nearer to the strong
-       ones (one step of subspace iteration).
 
     A Nystroem approximation makes the strong directions of it; what variance is left is spread evenly over all other
     directions. So the sketch is as good as the spectrum is short: exact where the covariance has at most `rank`
     directions, near where the rest is small beside the shrinkage floor, and wrong where it is not, as with a spectrum
     that falls like a power. The result says which by `largest_error`. `python -m benchmarks.federated_gaussian`
-    measures the errors for a given spectrum. A pass takes 8 (D rank + D + 5) bytes a site.
+    measures the errors for a given spectrum. Round 2 takes 8 (D rank + D + 5) bytes a site. A further round with the
+    directions that round 2 found was tried: for the same bytes, hence half the rank, it was no better.
 
     Args:
         dimension: D.
         rank: of the sketch, at most D.
         seed: of the first directions; the same at all sites.
-        passes: 1 or 2.
         centre, unit, fewest_patients: as for `GaussianJob`.
 
     Source:
@@ -73,26 +71,26 @@ class SketchedGaussianJob:
         data", 2017, algorithm 3. Differs: the rest of the variance is kept, as an even floor.
     """
 
+    most_rounds = 2
+
     def __init__(
         self,
         dimension: int,
         rank: int,
         *,
         seed: int = 0,
-        passes: int = 1,
         centre: ArrayLike | None = None,
         unit: ArrayLike | None = None,
         fewest_patients: int = FEWEST_PATIENTS,
     ) -> None:
-        if not 1 <= rank <= dimension or passes not in (1, 2):
-            raise WrongShape("A sketch has between 1 and D directions, and one or two passes.")
+        if not 1 <= rank <= dimension:
+            raise WrongShape("A sketch has between 1 and D directions.")
         self.dimension, self.rank, self.seed = dimension, rank, seed
         self.units = Units.given(dimension, centre, unit)
         self.fewest_patients = fewest_patients
-        self.most_rounds = 1 + passes
 
     def finished(self, totals: Totals) -> bool:
-        """After the first round and the passes."""
+        """After two rounds."""
         if totals:
             Cohort.of(totals[0]).checked(self.fewest_patients)
             check_same_cohort(totals)
@@ -120,7 +118,7 @@ class SketchedGaussianJob:
             return np.zeros(self.size(totals))
         centre, unit, cohort = self._frame(totals)
         scaled = (data.rows - centre) / unit
-        product = scaled.T @ (scaled @ self._directions(totals)) / cohort.rows
+        product = scaled.T @ (scaled @ self._directions()) / cohort.rows
         trace = np.square(scaled).sum() / cohort.rows
         sums = scaled.sum(axis=0) / cohort.rows
         return np.concatenate([shares(own, totals[0]), [trace], sums, product.ravel()])
@@ -129,8 +127,10 @@ class SketchedGaussianJob:
         """The strongest directions, the mean, and the shrunk variances."""
         self.finished(totals)
         centre, unit, cohort = self._frame(totals)
-        trace, left_over, product = self._read(totals, len(totals) - 1)
-        variances, axes = _nystroem(product, self._directions(totals[:-1]))
+        directions, body = self._directions(), totals[1][HEADING + 1 :]
+        left_over, product = body[: self.dimension], body[self.dimension :].reshape(self.dimension, self.rank)
+        trace = float(totals[1][HEADING] - left_over @ left_over)
+        variances, axes = _nystroem(product - np.outer(left_over, left_over @ directions), directions)
         rest, others = max(trace - variances.sum(), 0.0), self.dimension - variances.size
         even = rest / others if others else 0.0
         if trace <= 0:
@@ -152,21 +152,11 @@ class SketchedGaussianJob:
         coordinates = self.units.coordinates(totals[0])
         return coordinates.centre, float(np.linalg.norm(coordinates.spread)), coordinates.cohort
 
-    def _directions(self, totals: Totals) -> Float64Array:
-        """(D, rank) orthonormal columns for the round after these totals."""
-        if len(totals) == 1:
-            drawn = np.random.default_rng(self.seed).standard_normal((self.dimension, self.rank))
-        else:
-            drawn = self._read(totals, 1)[2]
+    def _directions(self) -> Float64Array:
+        """(D, rank) orthonormal columns, the same everywhere up to the last bits, which do not matter."""
+        drawn = np.random.default_rng(self.seed).standard_normal((self.dimension, self.rank))
         directions: Float64Array = scipy.linalg.qr(drawn, mode="economic", check_finite=False)[0]
         return directions
-
-    def _read(self, totals: Totals, number: int) -> tuple[float, Float64Array, Float64Array]:
-        """Total variance, mean, and product with the directions, about the mean, from a total of a pass."""
-        body = totals[number][HEADING + 1 :]
-        left_over, product = body[: self.dimension], body[self.dimension :].reshape(self.dimension, self.rank)
-        product = product - np.outer(left_over, left_over @ self._directions(totals[:number]))
-        return float(totals[number][HEADING] - left_over @ left_over), left_over, product
 
 
 def _nystroem(product: Float64Array, directions: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -64,12 +64,11 @@ def test_one_percent_on_a_spectrum_that_falls_below_the_floor_inside_the_sketch(
     assert np.abs(found.reference().distances(rows) / true - 1).max() < 0.01
 
 
-@pytest.mark.parametrize("passes", [1, 2])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(power=st.floats(0.0, 4.0), rank=st.integers(2, D), seed=st.integers(0, 100))
-def test_no_distance_is_farther_off_than_the_result_says(passes: int, power: float, rank: int, seed: int) -> None:
+def test_no_distance_is_farther_off_than_the_result_says(power: float, rank: int, seed: int) -> None:
     sites = drawn((1.0 + np.arange(D)) ** -power, seed=seed)
-    found = rehearse(SketchedGaussianJob(D, rank, passes=passes, seed=seed), sites).result
+    found = rehearse(SketchedGaussianJob(D, rank, seed=seed), sites).result
     whole = fit_gaussian(GaussianMoments.of(pooled(sites)), found.weight.weight)
     rows = np.vstack([pooled(sites), np.random.default_rng(seed).standard_normal((40, D)), 9 * np.eye(D)])
     ratio = found.reference().distances(rows) / whole.squared_distances(rows)
@@ -78,15 +77,11 @@ def test_no_distance_is_farther_off_than_the_result_says(passes: int, power: flo
     assert ratio.min() >= 1 / factor
 
 
-def test_a_second_pass_leaves_less_out() -> None:
+def test_more_directions_leave_less_out() -> None:
     sites = drawn((1.0 + np.arange(D)) ** -1.0)
-    once, twice = (rehearse(SketchedGaussianJob(D, 15, passes=n), sites).result.unexplained for n in (1, 2))
-    best = (
-        1
-        - np.sort(GaussianMoments.of(pooled(sites)).principal_axes[0])[-15:].sum()
-        / GaussianMoments.of(pooled(sites)).total_variance
-    )
-    assert best <= twice < once
+    few, many = (rehearse(SketchedGaussianJob(D, rank), sites).result.unexplained for rank in (10, 30))
+    values = GaussianMoments.of(pooled(sites)).principal_axes[0]
+    assert np.sort(values)[:-30].sum() / values.sum() <= many < few
 
 
 @settings(max_examples=10, deadline=None)
@@ -105,7 +100,7 @@ def test_what_a_site_sends_at_full_size() -> None:
 
 
 def test_every_vector_keeps_its_stated_bounds() -> None:
-    sites, job = drawn((1.0 + np.arange(D)) ** -2.0), SketchedGaussianJob(D, 10, passes=2)
+    sites, job = drawn((1.0 + np.arange(D)) ** -2.0), SketchedGaussianJob(D, 10)
     totals: list[np.ndarray] = []
     while not job.finished(totals):
         bounds = job.bounds(totals)
