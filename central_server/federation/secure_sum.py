@@ -12,7 +12,14 @@ import numpy as np
 
 from central_server.federation.cohorts import ReleasedCohorts
 from shared.secure_sum.encoding import ENTRY_BYTES, FloatVector, decode, from_payload
-from shared.secure_sum.errors import MalformedMessage, SharesDoNotFit, TooFewSites, UnexpectedMessage, WrongStep
+from shared.secure_sum.errors import (
+    MalformedMessage,
+    SharesDoNotFit,
+    SiteNotPinned,
+    TooFewSites,
+    UnexpectedMessage,
+    WrongStep,
+)
 from shared.secure_sum.keys import AgreementKey, verify
 from shared.secure_sum.masks import add_mask
 from shared.secure_sum.messages import (
@@ -61,6 +68,9 @@ class SecureSumServer:
         site_keys: the public site keys of the invited sites, by which a wrong message is refused at the door.
         released: the cohorts of all sums so far.
 
+    Raises:
+        SiteNotPinned: the key of an invited site is missing.
+
     Each `take_...` raises UnexpectedMessage (another session, no place in this step, or twice), BadSignature or
     MalformedMessage; the message is then left out and the session goes on. Each `close_...` raises TooFewSites, which
     names the missing sites; then there is no total.
@@ -68,6 +78,9 @@ class SecureSumServer:
 
     def __init__(self, terms: Terms, site_keys: Mapping[str, bytes], released: ReleasedCohorts) -> None:
         self.terms = terms
+        for site in terms.cohort:
+            if site not in site_keys:
+                raise SiteNotPinned(f"Site '{site}' is invited, but its key is not known here.")
         self._site_keys = {site: site_keys[site] for site in terms.cohort}
         self._released = released
         self._step = _ADVERTS

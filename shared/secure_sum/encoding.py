@@ -12,7 +12,7 @@ most n / 2 units, plus the rounding of the result to a float64 (relative 2^-53).
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -160,6 +160,6 @@ def to_payload(vector: RingVector) -> bytes:
     return vector.astype("<u8", copy=False).tobytes()
 
 
-def from_payload(payload: bytes) -> Any:
+def from_payload(payload: bytes) -> RingVector:
     """The ring vector of these bytes: read-only, without a copy where the machine is little-endian."""
     return np.frombuffer(payload, dtype="<u8").astype(np.uint64, copy=False)

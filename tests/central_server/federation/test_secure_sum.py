@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from central_server.federation.secure_sum import SecureSumServer
 from shared.secure_sum.encoding import Part, from_payload
 from shared.secure_sum.errors import (
     BadSignature,
@@ -12,6 +13,7 @@ from shared.secure_sum.errors import (
     ImplausibleTotal,
     MalformedMessage,
     SharesDoNotFit,
+    SiteNotPinned,
     TooFewSites,
     UnexpectedMessage,
     WrongStep,
@@ -183,6 +185,12 @@ def test_the_server_refuses_what_has_no_place():
         session.server.take_shares(bundle.model_copy(update={"shares": bundle.shares[1:]}))
     with pytest.raises(WrongStep):
         session.server.finish()
+
+
+def test_a_site_without_a_known_key_cannot_be_invited():
+    sites = Sites(4)
+    with pytest.raises(SiteNotPinned, match="'s4'"):
+        SecureSumServer(sites.terms(), {name: sites.pinned[name] for name in ("s1", "s2", "s3")}, sites.released)
 
 
 def test_a_masked_vector_of_another_length_is_refused():

@@ -14,8 +14,12 @@ from shared.secure_sum.keys import AgreementKey, framed, sign, verify
 from shared.secure_sum.masks import add_mask
 from shared.secure_sum.sharing import combine, seal, split, unseal
 
-# RFC 7748, section 6.1
-ALICE = bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c6ebc0e0a3e6c5c5ae9c5d1a1f6a9")
+# RFC 7748, section 6.1: two secrets, their public keys, and what they agree on
+ALICE = bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")
+ALICE_PUBLIC = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
+BOB = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
+BOB_PUBLIC = bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
+COMMON = bytes.fromhex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742")
 
 
 def test_the_mask_begins_with_the_published_block():
@@ -49,14 +53,12 @@ def test_two_sites_agree_and_purposes_and_contexts_do_not():
     assert alice.secret.hex() not in repr(alice)
 
 
-def test_agreement_is_hkdf_over_x25519():
-    """HKDF of RFC 5869 written out; X25519 of the base point's multiples by exchange with swapped roles."""
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-
-    alice, bob = AgreementKey.from_secret(ALICE), AgreementKey.fresh()
-    raw = X25519PrivateKey.from_private_bytes(bob.secret).exchange(X25519PublicKey.from_public_bytes(alice.public))
-    info = framed("pair mask", *sorted((alice.public, bob.public)), b"terms")
-    extracted = hmac.digest(bytes(32), raw, hashlib.sha256)
+def test_agreement_is_hkdf_over_the_published_exchange():
+    """HKDF of RFC 5869 written out, on what RFC 7748 says the two agree on."""
+    alice, bob = AgreementKey.from_secret(ALICE), AgreementKey.from_secret(BOB)
+    assert (alice.public, bob.public) == (ALICE_PUBLIC, BOB_PUBLIC)
+    info = framed("pair mask", *sorted((ALICE_PUBLIC, BOB_PUBLIC)), b"terms")
+    extracted = hmac.digest(bytes(32), COMMON, hashlib.sha256)
     assert alice.agree(bob.public, "pair mask", b"terms") == hmac.digest(extracted, info + b"\x01", hashlib.sha256)
 
 
