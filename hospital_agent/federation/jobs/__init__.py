@@ -4,8 +4,8 @@ A job is a short sequence of rounds. In each, every site computes one float64 ve
 *totals* of the earlier rounds; the centre adds the vectors, through a sum that hides the single ones. Everything a job
 needs is inside the vector, counts included. At the end whoever holds the totals turns them into the result.
 
-Nothing here knows of a network: `site_vector` is all that a transport has to call at a site, and `rehearsal.rehearse`
-runs a job with all sites in one process.
+Nothing here knows of a network: a transport calls `site_vector` at a site and `job_result` wherever the totals are,
+and `rehearsal.rehearse` runs a job with all sites in one process.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ Float64Array = NDArray[np.float64]
 Totals = Sequence[Float64Array]
 
 L = TypeVar("L")
+R = TypeVar("R")
 Local_contra = TypeVar("Local_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -100,6 +101,7 @@ def site_vector(job: FederatedJob[L, Any], totals: Totals, data: L) -> Float64Ar
     Raises:
         JobRefused: the site does not take part; the sentence says why, without a value.
     """
+    check_totals(job, totals)
     vector = job.contribution(totals, data)
     bounds = job.bounds(totals)
     if vector.shape != (job.size(totals),):
@@ -109,3 +111,27 @@ def site_vector(job: FederatedJob[L, Any], totals: Totals, data: L) -> Float64Ar
     if vector.size and (np.abs(vector).max() > bounds.largest or np.linalg.norm(vector) > bounds.norm):
         raise OutOfBounds("A vector for a federated sum is larger than its job allows.")
     return vector
+
+
+def job_result(job: FederatedJob[Any, R], totals: Totals) -> R:
+    """What the totals of all rounds say, whoever sent them.
+
+    Raises:
+        JobRefused: they say nothing, or are not those of this job.
+    """
+    check_totals(job, totals)
+    return job.result(totals)
+
+
+def check_totals(job: FederatedJob[Any, Any], totals: Totals) -> None:
+    """That totals which came from elsewhere can be those of this job.
+
+    Raises:
+        WrongShape: one has another length than the round gives.
+        NotFinite: one holds NaN or an infinity.
+    """
+    for number, total in enumerate(totals):
+        if total.shape != (job.size(totals[:number]),):
+            raise WrongShape(f"The total of round {number + 1} does not have the length that this job gives it.")
+        if not np.isfinite(total).all():
+            raise NotFinite(f"The total of round {number + 1} holds numbers that are not finite.")

@@ -99,7 +99,7 @@ class GaussianJob:
             return self.units.opening_size()
         if len(totals) == 1:
             return HEADING + self.dimension + self.dimension * (self.dimension + 1) // 2
-        return self._check(totals).size
+        return CheckOfWeight.size()
 
     def bounds(self, totals: Totals) -> Bounds:
         """In round 2 squares of all sites add to 1 a feature, so that no product of one site can be much above 1."""
@@ -119,7 +119,7 @@ class GaussianJob:
             return np.zeros(self.size(totals))
         heading = shares(own, totals[0])
         if len(totals) > 1:
-            return np.concatenate([heading, self._check(totals).payload(data)])
+            return np.concatenate([heading, self._check(self._moments(totals), totals).payload(data)])
         coordinates = self.units.coordinates(totals[0])
         scaled, everybody = coordinates.of(data.rows), coordinates.cohort.rows
         sums = scaled.sum(axis=0) / everybody
@@ -130,7 +130,7 @@ class GaussianJob:
         self.finished(totals)
         moments = self._moments(totals)
         if len(totals) > 2:
-            choice = self._check(totals).choice(totals[2])
+            choice = self._check(moments, totals).choice(totals[2])
         else:
             formula = oas_weight(moments)
             choice = WeightChoice(formula, formula)
@@ -147,8 +147,9 @@ class GaussianJob:
         mean = coordinates.centre + coordinates.spread * left_over
         return GaussianMoments(rows, mean, np.zeros((0, d)), scatter)
 
-    def _check(self, totals: Totals) -> CheckOfWeight:
-        return CheckOfWeight(self._moments(totals), Cohort.of(totals[0]).patients)
+    @staticmethod
+    def _check(moments: GaussianMoments, totals: Totals) -> CheckOfWeight:
+        return CheckOfWeight(moments, Cohort.of(totals[0]).patients)
 
 
 def upper_triangle(matrix: Float64Array) -> Float64Array:

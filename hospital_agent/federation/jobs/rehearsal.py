@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from hospital_agent.federation.jobs import FederatedJob, Float64Array, Totals, site_vector
+from hospital_agent.federation.jobs import FederatedJob, Float64Array, Totals, job_result, site_vector
 
 L = TypeVar("L")
 R = TypeVar("R")
@@ -54,4 +54,4 @@ def rehearse(job: FederatedJob[L, R], sites: Sequence[L], step: float | None = N
     totals: list[Float64Array] = []
     while not job.finished(totals):
         totals.append(add(job, totals, sites, step))
-    return Rehearsal(job.result(totals), tuple(totals), tuple(total.size for total in totals))
+    return Rehearsal(job_result(job, totals), tuple(totals), tuple(total.size for total in totals))

@@ -41,8 +41,8 @@ class CheckOfWeight:
         """The formula's weight, and those that are tried against it."""
         return (oas_weight(self.moments), *CANDIDATE_WEIGHTS)
 
-    @property
-    def size(self) -> int:
+    @staticmethod
+    def size() -> int:
         """Heading, patients of whom something can be told, sums of gains and of their squares."""
         return HEADING + 1 + 2 * (1 + len(CANDIDATE_WEIGHTS))
 

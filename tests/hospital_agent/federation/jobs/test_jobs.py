@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hospital_agent.federation.jobs as package
-from hospital_agent.federation.jobs import Bounds, Totals, federated_jobs, site_vector
+from hospital_agent.federation.jobs import Bounds, Totals, federated_jobs, job_result, site_vector
 from hospital_agent.federation.jobs.errors import NotFinite, OutOfBounds, WrongShape
 
 JOBS = ("conformal", "gaussian", "histograms", "logistic", "sketched_gaussian", "spectral")
@@ -58,6 +58,15 @@ def test_a_vector_is_checked_before_it_leaves() -> None:
         with pytest.raises(reason) as refusal:
             site_vector(OneNumber(), [], refused)
         assert "3.5" not in str(refusal.value)
+
+
+def test_totals_from_elsewhere_are_checked() -> None:
+    assert job_result(OneNumber(), [np.array([1.0, 2.0])]) == 3.0
+    for total, reason in ((np.zeros(3), WrongShape), (np.array([np.nan, 0.0]), NotFinite)):
+        with pytest.raises(reason):
+            job_result(OneNumber(), [total])
+        with pytest.raises(reason):
+            site_vector(OneNumber(), [total], [0.0, 0.0])
 
 
 def test_word_bits_hold_the_largest_sum() -> None:
