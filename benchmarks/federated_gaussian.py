@@ -1,12 +1,14 @@
 """The Gaussian of all sites by adding vectors: bytes a site sends, and errors against the fit of the pooled rows.
 
     python -m benchmarks.federated_gaussian [--dimension 5120] [--sites 8] [--rows 8000] [--rank 240]
-                                            [--spectra power:1 power:2 exponential:10]
+                                            [--weight 0.1] [--spectra power:1 power:2 exponential:10]
 
 Wanted: a relative error of the covariance (Frobenius) of at most 1e-8 and of the distances of at most 1e-6, also after
 rounding to whole numbers as a secure sum does; and for the sketch at most 10 MB at 5120 features with distances right
 to 1 %. Compared with: the upper triangle in float32, and `GaussianMoments.of` with `fit_gaussian` on all rows, in the
 same run. Sites are unequal; patients have 40 rows each, of which half the spread is the patient's own.
+
+The weight of the shrinkage is that of the formula, or the one given, as left-out patients may ask for.
 
 The spectra: `power:a` has the variances k^-a, `exponential:t` exp(-k / t). Distances are those of rows like the
 training rows, of the same rows three times as far out, and of rows that spread evenly in all directions. At full size
@@ -72,7 +74,7 @@ def largest_difference(found: Gaussian, true: Gaussian, rows: np.ndarray) -> tup
     return float(np.median(errors)), float(errors.max())
 
 
-def exact(drawn: Drawn, moments: GaussianMoments, true: Gaussian) -> None:
+def exact(drawn: Drawn, moments: GaussianMoments, true: Gaussian, weight: float | None) -> None:
     """Print size and errors of the exact job for each step of rounding."""
     dimension = moments.dimension
     wanted = f"wanted {WANTED_COVARIANCE:.0e} and {WANTED_DISTANCE:.0e}"
@@ -84,18 +86,18 @@ def exact(drawn: Drawn, moments: GaussianMoments, true: Gaussian) -> None:
         seconds = time.perf_counter() - begun
         found = done.result.moments
         error = np.linalg.norm(found.covariance() - covariance) / size
-        fitted = fit_gaussian(found, done.result.weight.weight)
+        fitted = fit_gaussian(found, weight or done.result.weight.weight)
         worst = max(largest_difference(fitted, true, rows)[1] for rows in drawn.tests.values())
         print(f"  exact, {name:<16} covariance {error:8.1e}   distances {worst:8.1e}   {wanted}   {seconds:6.1f} s")
     sent, triangle = 8 * sum(done.sizes), 4 * dimension * (dimension + 1) // 2
     print(f"  exact: {sent / 1e6:.2f} MB a site; upper triangle in float32 {triangle / 1e6:.2f} MB")
 
 
-def sketched(drawn: Drawn, moments: GaussianMoments, true: Gaussian, rank: int) -> None:
+def sketched(drawn: Drawn, moments: GaussianMoments, true: Gaussian, rank: int, weight: float | None) -> None:
     """Print size and errors of the sketch, and what it promises by itself."""
     dimension = moments.dimension
     begun = time.perf_counter()
-    done = rehearse(SketchedGaussianJob(dimension, rank, fewest_patients=1), drawn.sites)
+    done = rehearse(SketchedGaussianJob(dimension, rank, weight=weight, fewest_patients=1), drawn.sites)
     seconds, result, sent = time.perf_counter() - begun, done.result, 8 * sum(done.sizes)
     share = sent / (4 * dimension * (dimension + 1) // 2)
     print(f"  sketch of rank {rank}: {sent / 1e6:.2f} MB a site, {share:.2f} of that triangle; {seconds:.1f} s")
@@ -112,6 +114,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=8)
     parser.add_argument("--rows", type=int, default=8000)
     parser.add_argument("--rank", type=int, default=240)
+    parser.add_argument("--weight", type=float)
     parser.add_argument("--spectra", nargs="+", default=["power:1", "power:2", "exponential:10"])
     given = parser.parse_args()
     print(f"{given.sites} sites, {given.rows} rows, {given.dimension} features; wanted of the sketch: ", end="")
@@ -119,11 +122,11 @@ def main() -> None:
     for spectrum in given.spectra:
         drawn = Drawn(spectrum, given.dimension, given.rows, given.sites)
         moments = GaussianMoments.of(drawn.rows)
-        weight = oas_weight(moments)
+        weight = given.weight or oas_weight(moments)
         true = fit_gaussian(moments, weight)
         print(f"spectrum {spectrum}, weight of shrinkage {weight:.2e}")
-        exact(drawn, moments, true)
-        sketched(drawn, moments, true, given.rank)
+        exact(drawn, moments, true, given.weight)
+        sketched(drawn, moments, true, given.rank, given.weight)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class SketchedGaussian:
     Args:
         gaussian: the strongest directions, and one variance for all others.
         cohort: how many sites, rows and patients.
-        weight: of the formula's shrinkage; its sum of squares is that of the sketch.
+        weight: of the shrinkage: the given one, or the formula's with the sketch's sum of squares.
         unexplained: share of the total variance outside the strongest directions, in [0, 1].
         largest_error: no distance is more than this share too long or too short, whatever the row: with the whole
             covariance, shrunk by the same weight, it lies between 1 / (1 + largest_error) and 1 + largest_error times
@@ -64,6 +64,8 @@ class SketchedGaussianJob:
         dimension: D.
         rank: of the sketch, at most D.
         seed: of the first directions; the same at all sites.
+        weight: of shrinkage, where one is known that was checked on left-out patients, as that of the shipped model
+            reference; by default that of the formula. The larger it is, the less the left-out directions matter.
         centre, unit, fewest_patients: as for `GaussianJob`.
 
     Source:
@@ -79,13 +81,16 @@ class SketchedGaussianJob:
         rank: int,
         *,
         seed: int = 0,
+        weight: float | None = None,
         centre: ArrayLike | None = None,
         unit: ArrayLike | None = None,
         fewest_patients: int = FEWEST_PATIENTS,
     ) -> None:
         if not 1 <= rank <= dimension:
             raise WrongShape("A sketch has between 1 and D directions.")
-        self.dimension, self.rank, self.seed = dimension, rank, seed
+        if weight is not None and not 0 < weight <= 1:
+            raise WrongShape("The covariance of a sketch needs a shrinkage weight above 0 and at most 1.")
+        self.dimension, self.rank, self.seed, self.weight = dimension, rank, seed, weight
         self.units = Units.given(dimension, centre, unit)
         self.fewest_patients = fewest_patients
 
@@ -136,7 +141,8 @@ class SketchedGaussianJob:
         if trace <= 0:
             raise TooFewCases("A covariance needs at least two different rows of features.")
         squares = float(np.sum(np.square(variances))) + even * rest
-        weight = oas_formula(self.dimension, cohort.rows, trace, squares)
+        formula = oas_formula(self.dimension, cohort.rows, trace, squares)
+        weight = formula if self.weight is None else self.weight
         floor = weight * trace / self.dimension
         gaussian = CompactGaussian(
             centre + unit * left_over,
@@ -145,7 +151,7 @@ class SketchedGaussianJob:
             ((1 - weight) * even + floor) * unit**2,
         )
         worst = (1 - weight) * rest / floor
-        return SketchedGaussian(gaussian, cohort, WeightChoice(weight, weight), rest / trace, worst)
+        return SketchedGaussian(gaussian, cohort, WeightChoice(weight, formula), rest / trace, worst)
 
     def _frame(self, totals: Totals) -> tuple[Float64Array, float, Cohort]:
         """Rough centre, root of the rough total variance, and the cohort."""

@@ -77,6 +77,19 @@ def test_no_distance_is_farther_off_than_the_result_says(power: float, rank: int
     assert ratio.min() >= 1 / factor
 
 
+def test_a_weight_that_is_known_is_used_and_makes_the_rest_matter_less() -> None:
+    sites = drawn((1.0 + np.arange(D)) ** -2.0)
+    formula, given_weight = (rehearse(SketchedGaussianJob(D, 20, weight=w), sites).result for w in (None, 0.2))
+    assert given_weight.weight.weight == 0.2
+    assert given_weight.weight.oas == formula.weight.weight < 0.2
+    assert given_weight.largest_error < formula.largest_error
+    rows = pooled(sites)
+    true = fit_gaussian(GaussianMoments.of(rows), 0.2).squared_distances(rows)
+    assert np.abs(given_weight.reference().distances(rows) / true - 1).max() <= given_weight.largest_error
+    with pytest.raises(WrongShape):
+        SketchedGaussianJob(D, 20, weight=0.0)
+
+
 def test_more_directions_leave_less_out() -> None:
     sites = drawn((1.0 + np.arange(D)) ** -1.0)
     few, many = (rehearse(SketchedGaussianJob(D, rank), sites).result.unexplained for rank in (10, 30))
