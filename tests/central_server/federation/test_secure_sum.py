@@ -206,8 +206,19 @@ def test_the_server_does_not_ask_to_unmask_a_cohort_too_close_to_an_earlier_one(
     sites = Sites(6)
     Session(sites, sites.terms()).run(contributions_of(sites))
     session = Session(sites, sites.terms(), lost={3: ["s6"]})
+    session.advertise()
+    session.share()
     with pytest.raises(CohortTooClose, match="'s6'"):
-        session.run(contributions_of(sites))
+        session.mask(contributions_of(sites))
+
+
+def test_a_sum_that_was_never_opened_still_counts_as_released():
+    """The sites were asked to unmask it; whether enough of them did is known to the server alone."""
+    sites = Sites(4)
+    with pytest.raises(TooFewSites):
+        Session(sites, sites.terms(), lost={5: ["s1", "s2"]}).run(contributions_of(sites))
+    with pytest.raises(CohortTooClose, match="'s4'"):
+        sites.released.check(sites.terms().quantity, ["s1", "s2", "s3"])
 
 
 def test_a_masked_vector_and_the_difference_of_two_look_uniform():
