@@ -13,7 +13,7 @@ from central_server.federation.secure_sum import SecureSumServer, SecureTotal
 from hospital_agent.federation.secure_sum import SecureSumClient
 from hospital_agent.federation.secure_sum_memory import VolatileMemory
 from shared.secure_sum.encoding import Part
-from shared.secure_sum.messages import Message, Terms, lowest_threshold
+from shared.secure_sum.messages import Message, SurvivorList, Terms, lowest_threshold
 
 QUANTITY = "activation_moments/2026-11"
 PARTS = (
@@ -120,3 +120,21 @@ class Session:
         self.mask(contributions)
         self.consent()
         return self.reveal()
+
+
+def up_to(step: int, sites: Sites, lost: Mapping[int, Collection[str]] | None = None) -> Session:
+    """A session whose steps up to this one are done."""
+    session = Session(sites, sites.terms(), lost)
+    session.advertise()
+    if step >= 2:
+        session.share()
+    if step >= 3:
+        session.mask({name: vectors_of(i) for i, name in enumerate(sites.names)})
+    if step >= 4:
+        session.consent()
+    return session
+
+
+def survivors_of(session: Session, names: Collection[str]) -> SurvivorList:
+    """A list of survivors as a server could show it."""
+    return SurvivorList(session=session.terms.session, survivors=tuple(names))
