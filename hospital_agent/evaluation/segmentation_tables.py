@@ -34,7 +34,7 @@ def dice_per_condition(rows: Sequence[Scored]) -> str:
         failed = sum(map(is_failed, known))
         share = f"{failed} ({failed / len(known):.0%})" if known else UNDEFINED
         name = "unshifted" if condition.family == UNSHIFTED else readable(condition.family)
-        lines.append([name, str(condition.strength), str(len(cases)), _mean_sd((row.dice for row in cases), 3), share])
+        lines.append([name, str(condition.strength), str(len(cases)), mean_sd((row.dice for row in cases), 3), share])
     return table(("shift", "strength", "cases", "Dice", "failed"), lines)
 
 
@@ -45,12 +45,13 @@ def segmentation(rows: Sequence[Scored]) -> str:
     for family in (UNSHIFTED, *families_of(test)):
         cases = [row for row in test if row.condition.family == family]
         name = "unshifted" if family == UNSHIFTED else readable(family)
-        values = (_mean_sd(map(read, cases), digits) for _, digits, read in QUALITIES)
+        values = (mean_sd(map(read, cases), digits) for _, digits, read in QUALITIES)
         lines.append([name, str(len(cases)), *values])
     return table(("images", "cases", *(title for title, _, _ in QUALITIES)), lines)
 
 
-def _mean_sd(values: Iterable[float | None], digits: int) -> str:
+def mean_sd(values: Iterable[float | None], digits: int) -> str:
+    """Mean ± SD (divided by their number); in brackets how many were undefined."""
     told = list(values)
     known = [value for value in told if value is not None]
     if not known:

@@ -150,7 +150,7 @@ def attempt(
     chosen = places_of_flagged(before, fences)
     _refuse_to_begin(len(chosen), len(unlabelled), plan)
     checked_before = [look(segmenter, autoencoder, case) for case in checked]
-    refined = _copy_of(segmenter)
+    refined = with_network(segmenter, copy.deepcopy(segmenter.network))
     now, left, epoch = before, chosen, 0
     after_epochs: deque[nn.Module] = deque(maxlen=BEST_COUNT)
     for epoch in range(1, plan.most_epochs + 1):
@@ -237,10 +237,10 @@ def _refuse_to_begin(flagged: int, of: int, plan: RefinementPlan) -> None:
         )
 
 
-def _copy_of(segmenter: NetworkSegmenter) -> NetworkSegmenter:
-    """A segmenter with a network of its own; scores look at neither of its layers while it learns."""
+def with_network(segmenter: NetworkSegmenter, network: nn.Module) -> NetworkSegmenter:
+    """A segmenter with another network of the same task; scores look at none of its layers."""
     return NetworkSegmenter(
-        copy.deepcopy(segmenter.network),
+        network.eval(),
         segmenter.grid,
         keep=NOTHING,
         classes=segmenter.classes,

@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from torch import nn
 from tqdm import tqdm
 
 from hospital_agent.analysis.errors import AnalysisError
@@ -26,9 +25,8 @@ from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.selected import SelectedSegmenter
-from hospital_agent.analysis.segmentation.sliding_window import NOTHING
 from hospital_agent.evaluation.rows import Condition
-from hospital_agent.training.refinement import Refined, RefinementPlan, attempt
+from hospital_agent.training.refinement import Refined, RefinementPlan, attempt, with_network
 from hospital_agent.training.refinement_cases import RefinementCase, look, looked_at, refuse_what_is_worse
 
 BEFORE, SELECTED, REFINED, REFINED_SELECTED = VARIANTS = ("before", "selected", "refined", "refined_selected")
@@ -120,7 +118,7 @@ def study(parts: Parts, plan: RefinementPlan, seed: int) -> SeedRefinement:
     except AnalysisError as refusal:  # to begin, or to propose what was made
         outcome = str(refusal)
     if made is not None:
-        networks = [_around(before, network) for network in made.candidates]
+        networks = [with_network(before, network) for network in made.candidates]
         ways[REFINED] = networks[0]
         ways[REFINED_SELECTED] = SelectedSegmenter(networks, parts.autoencoder, fences)
     cases = [
@@ -129,20 +127,6 @@ def study(parts: Parts, plan: RefinementPlan, seed: int) -> SeedRefinement:
     ]
     counts = (0, 0, 0) if made is None else (made.epochs, len(made.flagged_before), len(made.flagged_after))
     return SeedRefinement(seed, outcome, *counts, cases)
-
-
-def _around(segmenter: NetworkSegmenter, network: nn.Module) -> NetworkSegmenter:
-    """The segmenter with another network, of which no layer is kept."""
-    return NetworkSegmenter(
-        network.eval(),
-        segmenter.grid,
-        keep=NOTHING,
-        classes=segmenter.classes,
-        backend=segmenter.backend,
-        version=f"{segmenter.version}-refined",
-        model_hash="none",
-        device=segmenter.device.type,
-    )
 
 
 def _measured(

@@ -1,12 +1,10 @@
 """The tables of the study, in Markdown."""
 
-from collections.abc import Callable, Iterable, Sequence
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 from hospital_agent.evaluation import paper_numbers
 from hospital_agent.evaluation.markdown import UNDEFINED, number, over_seeds, signed, table
-from hospital_agent.evaluation.segmentation_tables import QUALITIES
+from hospital_agent.evaluation.segmentation_tables import QUALITIES, mean_sd
 from hospital_agent.evaluation.several_organs import detection
 from hospital_agent.evaluation.several_organs.detection import COLUMNS, Detected
 from hospital_agent.evaluation.several_organs.differences import FEWEST_PATIENTS, Difference
@@ -76,16 +74,6 @@ def papers_strategies() -> str:
         )
         lines.append([first.table, first.data, first.training, *_both(first, joint)])
     return table(("table", "data", "against", "DSC", "HD95 (mm)", "ASSD (mm)", "ECE", "MCE"), lines)
-
-
-def mean_sd(values: Iterable[float | None], digits: int) -> str:
-    """Mean ± SD (divided by their number); in brackets how many were undefined."""
-    told = list(values)
-    known = [value for value in told if value is not None]
-    if not known:
-        return UNDEFINED
-    undefined = f" ({len(told) - len(known)} undefined)" if len(known) < len(told) else ""
-    return f"{np.mean(known):.{digits}f} ± {np.std(known):.{digits}f}{undefined}"
 
 
 def _verdict(one: Difference) -> str:
