@@ -9,12 +9,11 @@ HIPPOCAMPUS = FolderTask(
     label_names=("anterior", "posterior"),
     grid=WorkingGrid(spacing_mm=(1.25, 1.25, 1.25), tile=(32, 48, 32), scheme="standardised"),
     shape=UNetShape(channels=(16, 32, 64), classes=3),
-    plan=TrainingPlan(patch=(24, 32, 24), steps=350, batch=2, autoencoder_steps=240, companion_steps=200),
+    plan=TrainingPlan(patch=(24, 32, 24), steps=350, batch=2, autoencoder_steps=240),
     split=Split(validation=30, test=20),
     looked_at=Split(validation=16, test=10),
     images="hippocampus/images",
     labels="hippocampus/labels",
     patient_of=lambda name: name,
-    outliers=("cardiac_mr/images", "small_chest_ct/images"),
 )
 tasks.register("hippocampus")(HIPPOCAMPUS)
