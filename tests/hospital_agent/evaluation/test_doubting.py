@@ -185,9 +185,8 @@ def lacking_of(old: dict[str, str], new: dict[str, str]) -> list[tuple[str, str]
     return list(lacking(row, new).items())
 
 
-@pytest.mark.parametrize("name", ["hippocampus", "cardiac_mr"])
-def test_the_tasks_of_the_paper_s_kind_train_both_with_other_organs(name: str) -> None:
-    found = ORDINARY.get(name)
+def test_the_hearts_train_both_with_other_organs() -> None:
+    found = ORDINARY.get("cardiac_mr")
     assert isinstance(found, FolderTask)
     assert set(SOURCES) <= companions_of(found).keys()
     assert found.images not in found.outliers
