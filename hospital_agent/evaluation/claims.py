@@ -102,7 +102,8 @@ def _by_interval(claim: Claim, rows: Sequence[Scored], below: Method, results: R
         return ""
     verdict = "it holds" if one.beats else "the opposite holds" if one.beaten else "it can be told neither way"
     difference = f"{signed(one.estimate)}, {signed(one.low)} to {signed(one.high)}"
-    return f"{verdict}: Spearman {_both(claim, results)} (difference {difference})"
+    by_seed = ", ".join(signed(value) for value in one.seeds)
+    return f"{verdict}: Spearman {_both(claim, results)} (difference {difference}; by seed {by_seed})"
 
 
 def _by_seeds(claim: Claim, results: Results) -> str:

@@ -30,6 +30,7 @@ def test_the_verdict_follows_the_interval(ours: float, theirs: float, verdict: s
     (says,) = found.values()
     assert says.startswith(verdict)
     assert "`segmentation_distortion`" in says
+    assert says.partition("; by seed ")[2].count(", ") == 2
 
 
 def test_equal_methods_can_be_told_neither_way() -> None:
