@@ -85,12 +85,12 @@ class LayerSums:
         ]
         rows = activation[(slice(None), *_grid(kept))].flatten(1)
         of_class = predicted[_grid(under)].flatten()
-        products = _products_on_device(rows, of_class, self.classes) if rows.is_cuda else self._products(rows, of_class)
+        if rows.is_cuda:
+            products = products_on_device(rows, of_class, self.classes)
+        else:
+            products = summed_products(rows.float().numpy(), of_class.numpy(), self.classes, torch.get_num_threads())
         self.position_count += rows.shape[1]
         self._sums = products if self._sums is None else self._sums + products
-
-    def _products(self, rows: Tensor, of_class: Tensor) -> Float64Array:
-        return summed_products(rows.float().numpy(), of_class.numpy(), self.classes, torch.get_num_threads())
 
     def summary(self) -> LayerSummary:
         """The sums so far.
@@ -114,7 +114,7 @@ class LayerSums:
         )
 
 
-def _products_on_device(rows: Tensor, of_class: Tensor, classes: int) -> Float64Array:
+def products_on_device(rows: Tensor, of_class: Tensor, classes: int) -> Float64Array:
     """`summed_products` where the tile lies: a tile of features is too much to fetch from a GPU."""
     hot = nn.functional.one_hot(of_class.to(rows.device).long(), classes).T
     together = torch.cat([rows.double(), hot.double()])

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from hospital_agent.analysis.errors import MissingLayer
-from hospital_agent.analysis.segmentation.layers import LayerSums, listening, named_layer
+from hospital_agent.analysis.ood.products import summed_products
+from hospital_agent.analysis.segmentation.layers import LayerSums, listening, named_layer, products_on_device
 from tests.patches import layer_of
 
 WHOLE = (slice(0, 4), slice(0, 4), slice(0, 4))
@@ -72,3 +73,10 @@ def test_the_hooks_are_gone_afterwards():
         layer(torch.ones(1, 1, 2, 2, 2))
     assert heard["only"].shape == (1, 2, 2, 2, 2)
     assert not layer._forward_hooks
+
+
+def test_a_tile_that_lies_on_a_gpu_is_summed_to_the_same_products() -> None:
+    """The branch for a GPU runs on any tensor; here it runs on one in memory."""
+    rows, predicted = torch.randn(5, 700), torch.randint(0, 3, (700,))
+    there = products_on_device(rows, predicted, 3)
+    np.testing.assert_allclose(there, summed_products(rows.numpy(), predicted.numpy(), 3), rtol=1e-9, atol=1e-9)
