@@ -49,7 +49,7 @@ def main() -> None:
     for name, tile in (("of the task", task.grid.tile), ("of training", task.plan.patch)):
         grid = replace(task.grid, tile=tile)
         network = own.network
-        assert isinstance(network, UNet)  # a folder task trains no other
+        assert isinstance(network, UNet)  # noqa: S101 - a folder task trains no other
         segmenter = BundledSegmenter(network, grid, version="1", model_hash="0" * 64, device="auto")
         print(f"tile {name:12} {' x '.join(map(str, tile)):14} Dice {mean_dice(segmenter, experiment):.3f}")
 
