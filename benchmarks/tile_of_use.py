@@ -1,6 +1,6 @@
-"""What padding costs: the same network on tiles as large as in training, and on the larger tiles of its task.
+"""What padding costs: the same network on the tiles of its task, and on others, larger ones for instance.
 
-    python -m benchmarks.tile_of_use --data DATA --out FOLDER [--task hippocampus] [--seed 0]
+    python -m benchmarks.tile_of_use --data DATA --out FOLDER --tile 32,48,32 [--task hippocampus] [--seed 0]
 
 Trains the network of the seed where FOLDER (that of an evaluation) does not hold it. Prints the mean Dice over labels
 and unshifted test images for both tiles. A small image is padded to a tile; a network that saw no padding in training
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hospital_agent.analysis.imaging.volume import Shape
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
 from hospital_agent.analysis.segmentation.unet import UNet
@@ -31,11 +32,17 @@ def mean_dice(segmenter: BundledSegmenter, experiment: FolderExperiment) -> floa
     return float(np.mean(found))
 
 
+def _shape(text: str) -> Shape:
+    depth, height, width = map(int, text.split(","))
+    return depth, height, width
+
+
 def main() -> None:
     """Print both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tile", type=_shape, required=True, metavar="Z,Y,X", help="to compare with, in voxels")
     parser.add_argument("--task", default="hippocampus")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -46,7 +53,7 @@ def main() -> None:
     own = trained_segmenter(
         task, experiment.parts.train, experiment.choose_on, given.out / "networks", seed=given.seed, member=0
     )
-    for name, tile in (("of the task", task.grid.tile), ("of training", task.plan.patch)):
+    for name, tile in (("of the task", task.grid.tile), ("other", given.tile)):
         grid = replace(task.grid, tile=tile)
         network = own.network
         assert isinstance(network, UNet)  # noqa: S101 - a folder task trains no other

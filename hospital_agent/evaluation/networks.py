@@ -251,7 +251,7 @@ def _tile_dice(network: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]) -> 
     both = total = 0.0
     with torch.inference_mode():
         for image, labels in batches:
-            predicted = network(image.to(device)).argmax(dim=1).cpu()
+            predicted = network(image.to(device)).max(dim=1).indices.cpu()
             both += float(((predicted == labels) & (labels > 0)).sum())
             total += float((predicted > 0).sum() + (labels > 0).sum())
     return 2 * both / total if total else 1.0

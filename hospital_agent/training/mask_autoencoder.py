@@ -160,7 +160,7 @@ def augmented(
         hot[:, 0] -= 1  # background is 0 like what lies beyond the grid, so that it comes in from outside
         moved = nn.functional.grid_sample(hot, where, align_corners=False)
         moved[:, 0] += 1
-        yield one_hot(moved.argmax(dim=1), shape.label_count)
+        yield one_hot(moved.max(dim=1).indices, shape.label_count)
 
 
 def _move(grid: MaskGrid, plan: MaskTraining, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -205,7 +205,7 @@ def mean_dice(network: nn.Module, masks: Tensor, at_once: int = 64) -> float:
     with torch.inference_mode():
         for some in masks.split(at_once):  # type: ignore[no-untyped-call]
             hot = one_hot(some.to(device), count)
-            found = one_hot(network(hot).argmax(dim=1), count)
+            found = one_hot(network(hot).max(dim=1).indices, count)
             both += (hot * found).sum(dim=(0, 2, 3, 4))[1:].cpu()
             sizes += (hot + found).sum(dim=(0, 2, 3, 4))[1:].cpu()
     known = sizes > 0

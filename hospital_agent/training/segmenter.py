@@ -97,7 +97,7 @@ class PatchValidation:
         both = total = 0.0
         with torch.inference_mode():
             for image, label in self.tiles:
-                lesion = network(image.to(device)).argmax(dim=1).cpu() == 1
+                lesion = network(image.to(device)).max(dim=1).indices.cpu() == 1
                 lesion &= label != IGNORE
                 both += float((lesion & (label == 1)).sum())
                 total += float(lesion.sum() + (label == 1).sum())

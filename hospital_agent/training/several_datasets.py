@@ -120,7 +120,7 @@ def _tile_dice(network: nn.Module, batches: Sequence[Batch]) -> float:
     with torch.inference_mode():
         for images, labels in batches:
             known = labels != IGNORE
-            found: Tensor = (network(images.to(device)).argmax(dim=1).cpu() > 0) & known
+            found: Tensor = (network(images.to(device)).max(dim=1).indices.cpu() > 0) & known
             organ = (labels > 0) & known
             both += float((found & organ).sum())
             total += float(found.sum() + organ.sum())

@@ -29,13 +29,14 @@ FLAT = FolderTask(
     refinement=RefinementStudy(),
     outliers=("hippocampus/images", "small_chest_ct/images"),
 )
+STACK_TILE = (8, 96, 96)  # in use as in training
 # Several passes are left to the task of slices, which shows the same hearts for half the price of a pass.
 STACK = replace(
     FLAT,
     name="cardiac_mr_3d",
-    grid=replace(FLAT.grid, tile=(8, 128, 128)),
+    grid=replace(FLAT.grid, tile=STACK_TILE),
     shape=replace(FLAT.shape, depth_kernel=3),
-    plan=TrainingPlan(patch=(8, 96, 96), steps=800, batch=1, learning_rate=4e-3),
+    plan=TrainingPlan(patch=STACK_TILE, steps=800, batch=1, learning_rate=4e-3),
     members=1,
     several_passes=False,
     refinement=None,

@@ -51,6 +51,14 @@ def test_the_ready_tasks_are_registered_with_a_network_that_fits_its_tiles() -> 
         assert not any(length % task.shape.divisor for length in (*task.grid.tile[axes], *task.plan.patch[axes]))
 
 
+@pytest.mark.parametrize("name", ["cardiac_mr", "cardiac_mr_3d", "hippocampus"])
+def test_images_smaller_than_a_larger_tile_are_read_in_the_tiles_of_training(name: str) -> None:
+    """Padding that a network never met in training costs it Dice on every image; see docs/decisions/0006."""
+    task = tasks.load("hospital_agent.evaluation.tasks").get(name)
+    assert isinstance(task, FolderTask)
+    assert task.grid.tile == task.plan.patch
+
+
 def test_a_file_describes_a_task(tmp_path: Path) -> None:
     write_balls(tmp_path, patients=3, images=2)
     task = described(tmp_path)
