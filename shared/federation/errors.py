@@ -1,0 +1,16 @@
+"""What can go wrong between centre and site.
+
+MonitoringError
+└── FederationError
+    └── BrokenMessage      bytes that are not the expected message
+"""
+
+from shared.errors import MonitoringError
+
+
+class FederationError(MonitoringError):
+    """Base of what goes wrong while sites compute together."""
+
+
+class BrokenMessage(FederationError, ValueError):
+    """Bytes that are not the expected message; echoes nothing of them."""
