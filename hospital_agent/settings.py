@@ -20,10 +20,12 @@ from shared.errors import SettingsError
 from shared.statistics.shiryaev_roberts import log_threshold
 
 PREFIX = "AGENT_"
+FEDERATION = "federation"  # a folder in the data folder
 MIN_SECRET_LENGTH = 16
 SMALLEST_K = 3  # below that "1 to k-1" is a single number
 STEPS_PER_YEAR = 20 * 365  # a detector takes one case at a time, 20 on a day
 DEFAULT_STREAMS = 40_000  # detectors of the whole federation: it is the federation that is promised few false pages
+_HOST_AND_PORT = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}$"
 _PLACEHOLDER = re.compile(r"change.?me|placeholder|example|secret.?here|your.?key", re.IGNORECASE)
 
 
@@ -53,6 +55,13 @@ class Settings(BaseSettings):
         device, threads: where and on how many threads to segment.
         lungs: name of the lung backend.
         federation_streams: detectors of all sites together, from which the alarm line follows.
+        federation_superlink: host:port of the centre's SuperLink; unset: the site takes part in no federated work.
+        federation_ca: PEM file of the authority that signed the SuperLink's certificate; the system's otherwise.
+        federation_node_key: private key by which the SuperLink knows this node (ECDSA, PEM).
+        federation_clientappio_port: local port between the node and the program that it starts; on loopback alone.
+        federation_policy_file: TOML, owned by the site: which jobs, with whom, how large. Unset: nothing is given.
+        federation_images, federation_references: what federated jobs may look at: images as for `fit`, and reference
+            masks with their names.
         log_level: debug, info, warning or error.
     """
 
@@ -84,6 +93,13 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)
     lungs: str = "threshold"
     federation_streams: float = Field(default=DEFAULT_STREAMS, gt=0)
+    federation_superlink: str | None = Field(default=None, pattern=_HOST_AND_PORT)
+    federation_ca: Path | None = None
+    federation_node_key: Path | None = None
+    federation_clientappio_port: int = Field(default=9094, ge=1, le=65535)
+    federation_policy_file: Path | None = None
+    federation_images: Path | None = None
+    federation_references: Path | None = None
     log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error|critical)$")
 
     @model_validator(mode="before")
@@ -123,6 +139,11 @@ class Settings(BaseSettings):
             SettingsError: something in the setting or in the file is not a SHA-256.
         """
         return AllowList.of_site(self.allowed_models, self.data_dir)
+
+    @property
+    def federation_dir(self) -> Path:
+        """Where everything of federated work lies: the site key, pinned keys, cached rows, proposals, what is in use."""
+        return self.data_dir / FEDERATION
 
     @property
     def window_age_limit_s(self) -> float:

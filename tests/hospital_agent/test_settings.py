@@ -47,6 +47,9 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("MAX_WINDOW_AGE_S", "10"),
         ("POLICY_FILE", "/nowhere/at/all"),
         ("DEVICE", "tpu"),
+        ("FEDERATION_SUPERLINK", "https://centre.example.org"),
+        ("FEDERATION_SUPERLINK", "centre.example.org"),
+        ("FEDERATION_CLIENTAPPIO_PORT", "99999"),
     ],
 )
 def test_an_unusable_setting_is_named_and_its_value_is_not(
@@ -120,3 +123,11 @@ def test_models_that_may_run_code_are_named_by_their_hash(environment: pytest.Mo
     environment.setenv("AGENT_ALLOWED_MODELS", "everything")
     with pytest.raises(SettingsError, match="AGENT_ALLOWED_MODELS"):
         load_settings()
+
+
+def test_federated_work_is_off_until_it_is_set_up(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = load_settings()
+    assert (settings.federation_superlink, settings.federation_policy_file) == (None, None)
+    environment.setenv("AGENT_FEDERATION_SUPERLINK", "centre.example.org:9092")
+    assert load_settings().federation_superlink == "centre.example.org:9092"
+    assert load_settings().federation_dir == tmp_path / "data" / "federation"
