@@ -23,7 +23,7 @@ from hospital_agent.fit_command import fit
 from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
 from hospital_agent.refining import refine
 from hospital_agent.reviewing import review_app
-from shared.clock import rfc3339, utc_now
+from shared.clock import utc_now
 from shared.errors import MonitoringError, SettingsError
 from shared.logs import logger
 
@@ -130,7 +130,7 @@ def ledger(
     verify: Annotated[bool, typer.Option("--verify", help="Compute the whole hash chain again.")] = False,
     show: Annotated[int | None, typer.Option(min=1, help="Print the exact bytes of this row.")] = None,
 ) -> None:
-    """What left this hospital, row by row."""
+    """What left this hospital, row by row: reports as they were sent, federated messages by what they are."""
     from hospital_agent.store import ledger as books
     from hospital_agent.store.tables import LedgerRow
 
@@ -145,15 +145,7 @@ def ledger(
             sys.stdout.buffer.write(row.body + b"\n")
         else:
             for row in books.rows(session):
-                line = {
-                    "number": row.number,
-                    "written_at": rfc3339(row.written_at),
-                    "report_id": row.report_id,
-                    "bytes": len(row.body),
-                    "sha256": row.sha256,
-                    "chain": row.chain,
-                }
-                typer.echo(json.dumps(line))
+                typer.echo(json.dumps(books.line_of(row)))
 
 
 @app.command()

@@ -142,7 +142,7 @@ class Settings(BaseSettings):
 
     @property
     def federation_dir(self) -> Path:
-        """Where everything of federated work lies: the site key, pinned keys, cached rows, proposals, what is in use."""
+        """Where federated work keeps its things: the site key, pinned keys, cached rows, proposals, what is in use."""
         return self.data_dir / FEDERATION
 
     @property

@@ -1,6 +1,7 @@
-"""The egress ledger: every byte that was ever released, in order, chained by hashes, and nothing else.
+"""The egress ledger: everything that was ever released, in order, chained by hashes, and nothing else.
 
-Row n holds the exact bytes of a report, their SHA-256, and
+Row n holds the exact bytes of a report, or, for a message of federated work, JSON of kind "federation" that tells what
+it is and the SHA-256 of its bytes (`federation.egress`). With the SHA-256 of that body,
 
     chain(n) = SHA-256(chain(n-1) || SHA-256(body))        with chain(0) = 32 zero bytes
 
@@ -9,9 +10,11 @@ chain value can tell that nothing before it was touched.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,8 +22,10 @@ from sqlalchemy.orm import Session
 
 from hospital_agent.errors import LedgerBroken
 from hospital_agent.store.tables import LedgerRow
+from shared.clock import rfc3339
 
 FIRST_CHAIN = "0" * 64
+FEDERATION = "federation"  # the kind of a row that tells of a federated message
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class LedgerEnd:
 
 
 def append(session: Session, report_id: UUID, body: bytes, now: datetime) -> LedgerRow:
-    """Add the bytes of a report."""
+    """Add the bytes of a report, or what is told of a federated message under an id of its own."""
     last = session.scalar(select(LedgerRow).order_by(LedgerRow.number.desc()).limit(1))
     digest = hashlib.sha256(body).hexdigest()
     row = LedgerRow(
@@ -77,3 +82,27 @@ def rows(session: Session) -> Iterator[LedgerRow]:
 def body_of(session: Session, report_id: str) -> bytes | None:
     """The bytes of one report, or None."""
     return session.scalar(select(LedgerRow.body).where(LedgerRow.report_id == report_id))
+
+
+def told_of(body: bytes) -> dict[str, Any]:
+    """The object that a body holds, {} where it is none: its `kind` says what left."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def line_of(row: LedgerRow) -> dict[str, Any]:
+    """One row for people: a report by its kind and id, a federated message with everything that is told of it."""
+    told = told_of(row.body)
+    federated = told.pop("kind", None) == FEDERATION
+    shown = {"kind": FEDERATION, "told": told} if federated else {"kind": "report", "report_id": row.report_id}
+    return {
+        "number": row.number,
+        "written_at": rfc3339(row.written_at),
+        **shown,
+        "bytes": len(row.body),
+        "sha256": row.sha256,
+        "chain": row.chain,
+    }

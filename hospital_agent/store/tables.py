@@ -1,4 +1,4 @@
-"""What the site keeps: every arrival with its outcome, windows, baselines, detector states, and what was sent.
+"""What the site keeps: every arrival with its outcome, windows, baselines, detector states, what left it.
 
 Patients and series appear under keyed pseudonyms only. Times are UTC, written as fixed-width text, so that they sort.
 The tables are made by the migrations; a test holds the two together.
@@ -7,7 +7,7 @@ The tables are made by the migrations; a test holds the two together.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, text
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -173,7 +173,10 @@ class OutboxRow(Base):
 
 
 class LedgerRow(Base):
-    """The exact bytes of one report, chained to all before it; triggers refuse to change or delete a row."""
+    """The exact bytes of one report, or what is told of one federated message, chained to all before it.
+
+    Triggers refuse to change or delete a row.
+    """
 
     __tablename__ = "ledger"
 
@@ -183,6 +186,25 @@ class LedgerRow(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(SHA256)
     chain: Mapped[str] = mapped_column(SHA256)
+
+
+class FederationSessionRow(Base):
+    """A session of a secure sum that was opened here, as hexadecimal digits; none is opened twice."""
+
+    __tablename__ = "federation_sessions"
+
+    session: Mapped[str] = mapped_column(String(32), primary_key=True)
+    opened_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class FederationReleaseRow(Base):
+    """Over which sites (sorted, separated by spaces) this one helped to unmask a sum of a quantity."""
+
+    __tablename__ = "federation_releases"
+
+    quantity: Mapped[str] = mapped_column(String(128), primary_key=True)
+    cohort: Mapped[str] = mapped_column(Text, primary_key=True)
+    first_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class ReviewRow(Base):
