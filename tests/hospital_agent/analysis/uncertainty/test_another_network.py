@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.uncertainty.lee_gan import LeeGan
 from hospital_agent.analysis.uncertainty.outlier_exposure import OutlierExposure
 from tests.patches import segmentation_of
@@ -21,3 +22,9 @@ def test_is_one_minus_the_mean_largest_probability_of_the_first_answer(
 def test_says_whose_answer_it_needs_and_that_it_costs_one_pass(score: type[OutlierExposure] | type[LeeGan]) -> None:
     assert score.source == score.needs == score.quantity.name
     assert score.passes == 1
+
+
+@pytest.mark.parametrize("score", [OutlierExposure, LeeGan])
+def test_no_answer_is_refused(score: type[OutlierExposure] | type[LeeGan]) -> None:
+    with pytest.raises(TooFewCases, match="trained for doubting"):
+        score().compute([])
