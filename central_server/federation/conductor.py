@@ -151,6 +151,8 @@ class _Lead:
         question = Opening.made(self._run, self._job, self._options, totals)
         answers = self._post.ask_all(sites, question, Plan)
         self.missing |= answers.missing
+        for site in answers.good:
+            self.missing.pop(site, None)
         if len(answers.good) < SMALLEST_COHORT:
             raise RunFailed(f"Only {len(answers.good)} sites take part; at least {SMALLEST_COHORT} must.")
         plans = {site: (plan.finished, plan.quantity, plan.parts) for site, plan in answers.good.items()}
@@ -159,8 +161,6 @@ class _Lead:
             raise RunFailed("The sites do not agree on what to sum; they may run different versions or models.")
         willing = sorted(site for site, plan in plans.items() if plan == chosen)
         self.missing |= {site: PLANS_DIFFER for site in plans if site not in willing}
-        for site in willing:
-            self.missing.pop(site, None)
         return answers.good[willing[0]], willing
 
     def _summed(self, plan: Plan, cohort: Sequence[str], number: int, *, complete: bool) -> tuple[list[str], Total]:
