@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hospital_agent.analysis.metrics.patient_bootstrap import DRAWS, interval, mean_of_defined, patient_copies
 from hospital_agent.evaluation.cases import (
     Flags,
     Floats,
@@ -17,9 +18,6 @@ from hospital_agent.evaluation.cases import (
 from hospital_agent.evaluation.rows import Method, Scored
 from hospital_agent.evaluation.weighted import MEASURES, Resamples
 
-DRAWS = 2000
-LEVEL = 0.95
-FEWEST_DRAWS_SHARE = 0.9  # an interval that most resamples say nothing about is not one
 FEWEST_SEEDS_FOR_SD = 3
 
 
@@ -103,7 +101,7 @@ def compare(
         draws: resamples; 2000 or more for a table.
         seed: of the resampling.
     """
-    seeds, patients = _blocks(rows, draws, np.random.default_rng(seed))
+    seeds, patients = _blocks(rows, draws, seed)
     own: dict[tuple[int, bytes], dict[str, Floats]] = {}
     found = []
     for method in methods:
@@ -113,12 +111,11 @@ def compare(
     return found
 
 
-def _blocks(rows: Sequence[Scored], draws: int, random: np.random.Generator) -> tuple[list[list[Block]], int]:
+def _blocks(rows: Sequence[Scored], draws: int, seed: int) -> tuple[list[list[Block]], int]:
     test = by_seed(rows, "test")
     patients = sorted({row.patient for of_seed in test.values() for row in of_seed})
     place = {patient: i for i, patient in enumerate(patients)}
-    drawn = random.multinomial(len(patients), [1 / max(len(patients), 1)] * len(patients), size=draws)
-    copies = np.ascontiguousarray(np.vstack([np.ones(len(patients)), drawn]).T)  # (patients, 1 + draws)
+    copies = np.ascontiguousarray(patient_copies(len(patients), draws, seed).T)  # (patients, 1 + draws)
     seeds = []
     for of_seed in test.values():
         known = [row for row in of_seed if row.dice is not None]
@@ -153,25 +150,9 @@ def _paired(
     return {name: mean_of_defined(values) for name, values in found.items()}
 
 
-def mean_of_defined(values: Sequence[Floats]) -> Floats:
-    """Elementwise mean over the arrays that are not NaN there; NaN where all are."""
-    if not values:
-        return np.full(1, np.nan)
-    together = np.stack(np.broadcast_arrays(*values))
-    defined = ~np.isnan(together)
-    count = defined.sum(axis=0)
-    total = np.where(defined, together, 0).sum(axis=0)
-    mean: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return mean
-
-
 def _difference(other: str, measure: str, per_seed: Sequence[Floats], patients: int) -> Difference:
     mean = mean_of_defined(per_seed)
-    resampled = mean[1:][~np.isnan(mean[1:])]
-    low: float | None = None
-    high: float | None = None
-    if mean.size > 1 and resampled.size >= FEWEST_DRAWS_SHARE * (mean.size - 1):
-        low, high = (float(np.quantile(resampled, q)) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    low, high = interval(mean[1:])
     seeds = tuple(_known(one[0]) for one in per_seed)
     return Difference(other, measure, _known(mean[0]), low, high, seeds, patients)
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hospital_agent.evaluation.bootstrap import DRAWS, compare
+from hospital_agent.analysis.metrics.patient_bootstrap import DRAWS
+from hospital_agent.evaluation.bootstrap import compare
 from hospital_agent.evaluation.markdown import mean, signed
 from hospital_agent.evaluation.results import Results
 from hospital_agent.evaluation.rows import Method, Scored

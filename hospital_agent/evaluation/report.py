@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hospital_agent.evaluation.bootstrap import DRAWS, LEVEL, Difference, compare
+from hospital_agent.analysis.metrics.patient_bootstrap import DRAWS, LEVEL
+from hospital_agent.evaluation.bootstrap import Difference, compare
 from hospital_agent.evaluation.cases import Cases, with_trivial
 from hospital_agent.evaluation.claims import checked
 from hospital_agent.evaluation.findings import findings, undefined_cases

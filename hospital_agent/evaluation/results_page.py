@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hospital_agent.evaluation.bootstrap import DRAWS, LEVEL, Difference
+from hospital_agent.analysis.metrics.patient_bootstrap import DRAWS, LEVEL
+from hospital_agent.evaluation.bootstrap import Difference
 from hospital_agent.evaluation.markdown import UNDEFINED, bullets, listed, number, over_seeds, signed, table
 from hospital_agent.evaluation.method_tables import TITLES, comparison, marked
 from hospital_agent.evaluation.paper_numbers import PaperNumber, numbers_of

@@ -1,13 +1,13 @@
 """What a refinement changed, case by case: paired differences with their interval over resampled patients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-DRAWS = 2000
-LEVEL = 0.95
+from hospital_agent.analysis.metrics.patient_bootstrap import interval, patient_copies, weighted_means
+
 FEWEST_PATIENTS = 2  # an interval over one patient is not one
 
 
@@ -62,20 +62,11 @@ def comparison(
         for old, new, patient in zip(before, after, patients, strict=True)
         if old is not None and new is not None
     ]
-    of: dict[str, list[float]] = {}
-    for old, new, patient in pairs:
-        of.setdefault(patient, []).append(new - old)
-    low, high = _interval(of, seed)
+    place = {patient: i for i, patient in enumerate(dict.fromkeys(patient for _, _, patient in pairs))}
+    low = high = None
+    if len(place) >= FEWEST_PATIENTS:
+        copies = patient_copies(len(place), seed=seed, by="names")
+        changes = [new - old for old, new, _ in pairs]
+        low, high = interval(weighted_means(changes, [place[patient] for _, _, patient in pairs], copies)[1:])
     means = [float(np.mean([pair[side] for pair in pairs])) if pairs else None for side in (0, 1)]
-    return Comparison(measure, cases, higher_is_better, len(pairs), len(of), means[0], means[1], low, high)
-
-
-def _interval(of: Mapping[str, Sequence[float]], seed: int) -> tuple[float | None, float | None]:
-    if len(of) < FEWEST_PATIENTS:
-        return None, None
-    sums = np.array([sum(values) for values in of.values()])
-    counts = np.array([len(values) for values in of.values()])
-    drawn = np.random.default_rng(seed).integers(len(of), size=(DRAWS, len(of)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return float(low), float(high)
+    return Comparison(measure, cases, higher_is_better, len(pairs), len(place), means[0], means[1], low, high)

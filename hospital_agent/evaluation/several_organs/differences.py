@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hospital_agent.evaluation.bootstrap import DRAWS, LEVEL, mean_of_defined
+from hospital_agent.analysis.metrics.patient_bootstrap import (
+    DRAWS,
+    interval,
+    mean_of_defined,
+    patient_copies,
+    weighted_means,
+)
 from hospital_agent.evaluation.several_organs.measuring import Segmented
 from hospital_agent.evaluation.several_organs.networks import JOINT, SINGLE
 
@@ -77,31 +80,14 @@ def _of(
     patients = sorted({patient for told in pairs.values() for patient, _ in told})
     if not patients:
         return Difference(dataset, measure, None, None, None, (), 0)
-    copies = _copies(len(patients), draws, seed)
-    means = [_weighted(told, patients, copies) for told in pairs.values()]
+    place = {patient: i for i, patient in enumerate(patients)}
+    copies = patient_copies(len(patients), draws, seed)
+    means = [
+        weighted_means([value for _, value in told], [place[patient] for patient, _ in told], copies)
+        for told in pairs.values()
+    ]
     resampled = mean_of_defined(means)
-    low = high = None
-    if len(patients) >= FEWEST_PATIENTS:
-        drawn = resampled[1:][~np.isnan(resampled[1:])]
-        low, high = (float(np.quantile(drawn, q)) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    low, high = interval(resampled[1:]) if len(patients) >= FEWEST_PATIENTS else (None, None)
     return Difference(
         dataset, measure, float(resampled[0]), low, high, tuple(float(one[0]) for one in means), len(patients)
     )
-
-
-def _copies(patients: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """(1 + draws, patients): how often each is there; in the first row once."""
-    drawn = np.random.default_rng(seed).multinomial(patients, [1 / patients] * patients, size=draws)
-    return np.vstack([np.ones(patients), drawn])
-
-
-def _weighted(
-    told: Sequence[tuple[str, float]], patients: Sequence[str], copies: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(1 + draws,) mean over images; NaN where none of a seed's patients was drawn."""
-    place = {patient: i for i, patient in enumerate(patients)}
-    weights = copies[:, [place[patient] for patient, _ in told]]
-    total = weights.sum(axis=1)
-    summed = weights @ np.array([value for _, value in told])
-    means: NDArray[np.float64] = np.where(total > 0, summed / np.maximum(total, 1), np.nan)
-    return means

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hospital_agent.evaluation.bootstrap import DRAWS, LEVEL
+from hospital_agent.analysis.metrics.patient_bootstrap import DRAWS, LEVEL
 from hospital_agent.evaluation.markdown import listed
 from hospital_agent.evaluation.report import REPORT, RESULTS, RUN, SUMMARY
 from hospital_agent.evaluation.several_organs import tables
