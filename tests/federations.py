@@ -113,9 +113,6 @@ class Federation:
         return conductor.conduct(RUN, "gaussian", {})
 
 
-Happening = Callable[[Federation, str, Packet, int], Packet | None]
-
-
 class InProcess:
     """Calls the sites itself.
 

@@ -7,7 +7,7 @@ import pytest
 
 from central_server.federation.exchange import Exchange
 from central_server.federation.run_log import RoundEnded, RunBegan
-from shared.federation.messages import Opening, Packet, Refusal
+from shared.federation.messages import Opening, Packet, Refusal, SumStep
 from tests.federations import RUN, Federation, InProcess, Rules, own_jobs, step_of
 
 
@@ -167,7 +167,6 @@ def test_a_second_run_over_a_cohort_that_is_too_close_is_refused(federation):
 
 def test_sites_that_would_sum_other_things_are_left_out(federation):
     four = federation(4)
-    four.rows["s03"] = four.rows["s03"]
     honest = four.registered.get("gaussian")
 
     def other(settings, options):
@@ -215,8 +214,6 @@ def test_a_step_without_an_opening_is_refused(federation):
     three.conduct(exchange)
     for name in three.names:
         three.restart(name)
-    from shared.federation.messages import SumStep
-
     refused = Refusal.of(three.sites["s01"].answer(SumStep(run=RUN, step="inbox").packet()))
     assert refused.reason == "not_open"
 
@@ -254,6 +251,7 @@ def test_an_answer_in_the_name_of_another_site_does_not_count(federation):
     assert ended.completed
 
 
+@pytest.mark.slow  # Shamir's shares of fifty sites in one process: a minute
 def test_fifty_sites_of_which_a_tenth_falls_out_and_one_is_restarted(federation):
     fifty = federation(50)
     gone = fifty.names[::10]
