@@ -2,7 +2,8 @@
 
 MonitoringError
 └── FederationError
-    └── BrokenMessage      bytes that are not the expected message
+    ├── BrokenMessage      bytes that are not the expected message
+    └── BrokenSiteKey      text that is no public key of a site
 """
 
 from shared.errors import MonitoringError
@@ -14,3 +15,7 @@ class FederationError(MonitoringError):
 
 class BrokenMessage(FederationError, ValueError):
     """Bytes that are not the expected message; echoes nothing of them."""
+
+
+class BrokenSiteKey(FederationError, ValueError):
+    """Text that is no public key of a site."""
