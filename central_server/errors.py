@@ -12,6 +12,9 @@
         ├── ReportRefused      422   the body is not a report, or not this site's
         ├── UnsupportedBody    415   a compressed or non-JSON body
         ├── AlertConflict      409   somebody else changed the alert first
+        ├── RunIsOver          409   a federated run that ended before
+        ├── SiteKeyTaken       409   a public key that is another site's
+        ├── FederationMissing  503   the `federation` extra is not installed
         ├── TooManyAttempts    429   sign-ins that failed too often
         ├── SchemaBehind       503   the database has not been migrated
         └── DatabaseDamaged    503   SQLite's integrity check failed
@@ -92,6 +95,24 @@ class AlertConflict(CentralError):
     """The alert is no longer in the state in which this step is possible."""
 
     status, slug, title = 409, "alert-conflict", "Alert changed"
+
+
+class RunIsOver(CentralError):
+    """The federated run ended before; what comes after that is not taken in."""
+
+    status, slug, title = 409, "run-is-over", "Run is over"
+
+
+class SiteKeyTaken(CentralError):
+    """The public key speaks for another site."""
+
+    status, slug, title = 409, "site-key-taken", "Key of another site"
+
+
+class FederationMissing(CentralError):
+    """The `federation` extra is not installed here."""
+
+    status, slug, title = 503, "federation-missing", "Federation not installed"
 
 
 class TooManyAttempts(CentralError):

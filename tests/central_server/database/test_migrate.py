@@ -4,15 +4,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from central_server.database import migrate as migrations
+from central_server.database.federation_tables import RunRow
 from central_server.database.migrate import current_revision, migrate, newest_revision, require_newest
 from central_server.database.session import Database
-from central_server.database.tables import Base
 from central_server.errors import SchemaBehind
 
 
@@ -20,7 +21,7 @@ def test_migrations_and_tables_say_the_same(database_url: str) -> None:
     database = Database(make_url(database_url))
     with database.reader.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, RunRow.metadata) == []
     database.close()
 
 
@@ -56,13 +57,28 @@ def test_an_older_file_is_copied_before_it_is_changed(
     migrate(empty_database)
     with empty_database.writer.begin() as connection:
         connection.execute(text("INSERT INTO sites VALUES (1, 'north-clinic', 'North', '2026-01-01', NULL)"))
-    monkeypatch.setattr(migrations, "newest_revision", lambda: "0002")
+    monkeypatch.setattr(migrations, "newest_revision", lambda: "9998")
     backup = migrate(empty_database)
     empty_database.close()
     assert backup is not None
     with sqlite3.connect(backup) as copy:
         assert copy.execute("SELECT name FROM sites").fetchall() == [("north-clinic",)]
     copy.close()
+
+
+def test_a_database_of_the_first_version_keeps_its_sites_and_is_copied(empty_database: Database) -> None:
+    with empty_database.writing():
+        command.upgrade(migrations._config(empty_database), "0001")
+    with empty_database.writer.begin() as connection:
+        connection.execute(text("INSERT INTO sites VALUES (1, 'north-clinic', 'North', '2026-01-01', NULL)"))
+    backup = migrate(empty_database)
+    assert backup is not None
+    assert backup.is_file()
+    require_newest(empty_database)
+    with empty_database.reader.connect() as connection:
+        assert connection.execute(text("SELECT name FROM sites")).scalar_one() == "north-clinic"
+        assert connection.execute(text("SELECT count(*) FROM released_cohorts")).scalar_one() == 0
+    empty_database.close()
 
 
 def test_the_migrations_are_part_of_the_package() -> None:
