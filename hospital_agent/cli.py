@@ -19,6 +19,7 @@ import typer
 from hospital_agent.analysing import analyse
 from hospital_agent.console import FAULT, USAGE, DataDir, print_json, say
 from hospital_agent.evaluating import evaluate
+from hospital_agent.federation.commands import federation_app
 from hospital_agent.fit_command import fit
 from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
 from hospital_agent.refining import refine
@@ -39,6 +40,7 @@ app.command()(fit)
 app.command()(evaluate)
 app.command()(refine)
 app.add_typer(review_app, name="review")
+app.add_typer(federation_app, name="federation")
 
 
 @app.command()

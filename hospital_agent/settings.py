@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hospital_agent import federation
 from hospital_agent.allow_list import AllowList
 from hospital_agent.reporting.privacy import Policy
 from shared.errors import SettingsError
 from shared.statistics.shiryaev_roberts import log_threshold
 
 PREFIX = "AGENT_"
-FEDERATION = "federation"  # a folder in the data folder
 MIN_SECRET_LENGTH = 16
 SMALLEST_K = 3  # below that "1 to k-1" is a single number
 STEPS_PER_YEAR = 20 * 365  # a detector takes one case at a time, 20 on a day
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     @property
     def federation_dir(self) -> Path:
         """Where federated work keeps its things: the site key, pinned keys, cached rows, proposals, what is in use."""
-        return self.data_dir / FEDERATION
+        return self.data_dir / federation.FOLDER
 
     @property
     def window_age_limit_s(self) -> float:

@@ -16,7 +16,7 @@ from hospital_agent.federation.jobs.rows import LocalRows
 from hospital_agent.federation.rules import NotAllowed
 from hospital_agent.federation.secure_sum_memory import VolatileMemory
 from hospital_agent.federation.site import FederationSite
-from hospital_agent.federation.site_jobs import AtSite
+from hospital_agent.federation.site_jobs import AtSite, Ended
 from shared.federation.messages import Options, Packet, SumStep
 from shared.registry import Registry
 
@@ -97,7 +97,7 @@ class Federation:
     def _gaussian(self, settings: Any, options: Options) -> AtSite[Any, Any]:
         site = settings.site
 
-        def conclude(result: Any, contributors: Sequence[str]) -> dict[str, int]:
+        def conclude(result: Any, ended: Ended) -> dict[str, int]:
             self.results[site] = result
             return {"sites": result.cohort.sites, "rows": result.cohort.rows}
 

@@ -19,7 +19,7 @@ from hospital_agent.federation.jobs.errors import JobRefused
 from hospital_agent.federation.rules import EgressLog, FederationRules
 from hospital_agent.federation.secure_sum import SecureSumClient
 from hospital_agent.federation.secure_sum_memory import SiteMemory
-from hospital_agent.federation.site_jobs import AtSite, site_jobs
+from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
 from hospital_agent.settings import Settings
 from shared.errors import MonitoringError
 from shared.federation.errors import BrokenMessage
@@ -172,7 +172,7 @@ class FederationSite:
         run = self._prepared(asked)
         self._rules.check(asked.job, run.at_site.quantity)
         result = job_result(run.at_site.job, asked.totals)
-        told = run.at_site.conclude(result, asked.contributors)
+        told = run.at_site.conclude(result, Ended(asked.run, asked.contributors))
         self._runs.pop(asked.run, None)
         outcome = Outcome(run=asked.run, site=self.settings.site, told=dict(told))
         self._write(asked.run, asked.job, "outcome", told=dict(told))

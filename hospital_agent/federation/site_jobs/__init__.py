@@ -4,7 +4,7 @@
 name that the centre calls it by.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +18,14 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How a run came to its end: its id, and the sites whose data are in the totals."""
+
+    run: str
+    contributors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class AtSite(Generic[L, R]):
     """A job as one site takes part in it.
 
@@ -26,14 +34,14 @@ class AtSite(Generic[L, R]):
         quantity: what the sums are of, as the site names it: job, model and kind of data, and never the run, so that
             sums of one thing over cohorts that are too close are seen as such over all rounds and runs.
         data: reads the site's own data; called when the first vector is due, since it may be dear.
-        conclude: stores what the totals say (result, contributing sites) and tells what may be told of it: numbers
+        conclude: stores what the totals say (result, how the run ended) and tells what may be told of it: numbers
             that follow from the totals alone.
     """
 
     job: FederatedJob[L, R]
     quantity: str
     data: Callable[[], L]
-    conclude: Callable[[R, Sequence[str]], Mapping[str, Option]]
+    conclude: Callable[[R, Ended], Mapping[str, Option]]
 
 
 SiteJob = Callable[[Settings, Options], AtSite[Any, Any]]
@@ -41,4 +49,4 @@ SiteJob = Callable[[Settings, Options], AtSite[Any, Any]]
 
 site_jobs: Registry[SiteJob] = Registry("federated job")
 
-__all__ = ["AtSite", "SiteJob", "Totals", "site_jobs"]
+__all__ = ["AtSite", "Ended", "SiteJob", "Totals", "site_jobs"]

@@ -1,0 +1,95 @@
+"""`hospital-agent federation ...`: who this site is to others, whom it knows, what it gives."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hospital_agent.console import DataDir, print_json, say
+from hospital_agent.federation import FOLDER
+from shared.clock import utc_now
+from shared.errors import SettingsError
+
+federation_app = typer.Typer(
+    help="What this site computes together with others: its key, its partners, its policy, what came of it.",
+    no_args_is_help=True,
+)
+
+SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="The other site's name in the federation.")]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option("--file", envvar="AGENT_FEDERATION_POLICY_FILE", dir_okay=False, help="The policy file."),
+]
+
+
+@federation_app.command()
+def key(data_dir: DataDir) -> None:
+    """Make this site's key where there is none, and print its public half with a fingerprint to read out."""
+    from hospital_agent.federation.site_key import KEY_FILE, make_key
+    from shared.federation.site_keys import fingerprint, key_as_text
+
+    folder = data_dir / FOLDER
+    fresh = not (folder / KEY_FILE).exists()
+    public = make_key(folder).public_key().public_bytes_raw()
+    if fresh:
+        say("made a key; give the public half to the centre and to your partners, and compare fingerprints by voice")
+    print_json({"public_key": key_as_text(public), "fingerprint": fingerprint(public)})
+
+
+@federation_app.command()
+def pin(
+    site: SiteArgument,
+    public_key: Annotated[str, typer.Argument(metavar="KEY", help="As `hospital-agent federation key` printed it.")],
+    data_dir: DataDir,
+    replace: Annotated[bool, typer.Option("--replace", help="In the place of another key of this site.")] = False,
+) -> None:
+    """Know another site by its public key; compare the fingerprint by telephone first."""
+    from hospital_agent.federation.site_key import PinnedSites
+    from shared.federation.site_keys import fingerprint, key_from_text
+
+    key = key_from_text(public_key)
+    before = PinnedSites(data_dir / FOLDER).pin(site, key, utc_now(), replace=replace)
+    if before not in (None, key):
+        say(f"'{site}' is no longer known by {fingerprint(before or b'')}")
+    print_json({"site": site, "fingerprint": fingerprint(key)})
+
+
+@federation_app.command()
+def unpin(site: SiteArgument, data_dir: DataDir) -> None:
+    """Sum with a site no longer."""
+    from hospital_agent.federation.site_key import PinnedSites
+
+    if not PinnedSites(data_dir / FOLDER).unpin(site, utc_now()):
+        raise typer.BadParameter("is not pinned here.", param_hint="SITE")
+
+
+@federation_app.command()
+def pins(data_dir: DataDir) -> None:
+    """The sites that are known here, and their fingerprints."""
+    from hospital_agent.federation.site_key import PinnedSites
+    from shared.federation.site_keys import fingerprint
+
+    known = PinnedSites(data_dir / FOLDER)
+    print_json({site: fingerprint(public) for site, public in sorted(known.items())})
+
+
+@federation_app.command()
+def policy(
+    file: PolicyOption = None,
+    example: Annotated[bool, typer.Option("--example", help="Print a policy file to begin with.")] = False,
+) -> None:
+    """What this site gives to federated work, as its policy file says it now."""
+    from hospital_agent.federation.policy import EXAMPLE, SETTING, read_rules
+    from hospital_agent.federation.site_jobs import site_jobs
+
+    if example:
+        typer.echo(EXAMPLE, nl=False)
+        return
+    if file is None:
+        raise SettingsError(f"{SETTING} is not set: this site gives nothing to federated work.")
+    rules = read_rules(file)
+    known = site_jobs.load("hospital_agent.federation.site_jobs").names()
+    for name in sorted(set(rules.jobs) - set(known)):
+        say(f"this version has no job '{name}'; it has {', '.join(known)}")
+    told = {name: rules.of_job(name).model_dump() for name in known}
+    print_json({"version": rules.version, "training": rules.training, "jobs": told})
