@@ -10,23 +10,7 @@ from hospital_agent.federation.jobs.averaging import AveragingJob, Noise
 from hospital_agent.federation.jobs.cohort import HEADING
 from hospital_agent.federation.jobs.errors import CohortChanged, NotFinite, TooFewPatients, WrongShape
 from hospital_agent.federation.jobs.rehearsal import add, rehearse
-
-
-class Downhill:
-    """A site whose training is gradient steps on |weights - goal|^2 / 2."""
-
-    def __init__(self, goal, cases, judged=2, steps=1, pace=0.5):
-        self.goal, self.cases, self.patients, self.judged_cases = np.asarray(goal, float), cases, cases, judged
-        self.steps, self.pace = steps, pace
-
-    def trained(self, weights, number):
-        for _ in range(self.steps):
-            weights = weights + self.pace * (self.goal - weights)
-        return weights
-
-    def dice_sum(self, weights):
-        return self.judged_cases / (1 + float(np.linalg.norm(self.goal - weights)))
-
+from tests.federated_training import Downhill
 
 SITES = (Downhill([1.0, 0.0], 10), Downhill([0.0, 2.0], 30), Downhill([4.0, 4.0], 60, judged=0))
 AVERAGE = np.array([0.1 * 1 + 0.6 * 4, 0.3 * 2 + 0.6 * 4])

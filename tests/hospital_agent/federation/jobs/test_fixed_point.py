@@ -7,6 +7,7 @@ import pytest
 
 import hospital_agent.federation.jobs as package
 from hospital_agent.federation.jobs import FederatedJob, federated_jobs, job_result, site_vector
+from hospital_agent.federation.jobs.averaging import AveragingJob
 from hospital_agent.federation.jobs.conformal import ConformalJob, LocalNonconformity
 from hospital_agent.federation.jobs.gaussian import GaussianJob
 from hospital_agent.federation.jobs.histograms import HistogramsJob, WindowOfSite
@@ -19,6 +20,7 @@ from hospital_agent.reporting.aggregate import CountedCase, tally
 from hospital_agent.reporting.privacy import Policy
 from shared.quantities import Quantity, linear_cuts
 from shared.secure_sum.encoding import Part, decode, encode
+from tests.federated_training import Downhill
 
 SIZES = (30, 7, 2, 18)
 POLICY = Policy(k=5, version="test")
@@ -36,6 +38,7 @@ def runs() -> dict[str, tuple[FederatedJob[Any, Any], list[Any]]]:
     pairs = [list(zip(*one, strict=True)) for one in zip(names, scores, strict=True)]
     cases = [[CountedCase(patient, {"score": score}, {}) for patient, score in one] for one in pairs]
     return {
+        "averaging": (AveragingJob(np.zeros(2), rounds=2), [Downhill([site, 1.0], n) for site, n in enumerate(SIZES)]),
         "gaussian": (GaussianJob(4, check_weight=True), rows),
         "sketched_gaussian": (SketchedGaussianJob(4, 2), rows),
         "spectral": (SpectralJob(4), [LocalGrams(*one) for one in zip(grams, names, strict=True)]),

@@ -10,7 +10,7 @@ import hospital_agent.federation.jobs as package
 from hospital_agent.federation.jobs import Bounds, Totals, federated_jobs, job_result, site_vector
 from hospital_agent.federation.jobs.errors import NotFinite, OutOfBounds, WrongShape
 
-JOBS = ("conformal", "gaussian", "histograms", "logistic", "sketched_gaussian", "spectral")
+JOBS = ("averaging", "conformal", "gaussian", "histograms", "logistic", "sketched_gaussian", "spectral")
 
 
 class OneNumber:
