@@ -1,8 +1,7 @@
-"""`central-server`: serve, migrate, check, sites, openapi."""
+"""`central-server`: serve, migrate, check, sites, openapi, federation, federate."""
 
 import json
 import os
-import re
 import secrets
 import signal
 import socket
@@ -15,11 +14,13 @@ from typing import Annotated
 
 import typer
 
+from central_server.console import ACTOR, SiteName, open_database, refuse_bad_name
 from central_server.credentials import MINIMUM_KEY_LENGTH, key_hash, new_key, refuse_placeholder
 from central_server.database import sites as site_rows
 from central_server.database.migrate import migrate as apply_migrations
 from central_server.database.migrate import newest_revision, require_newest
 from central_server.database.session import Database
+from central_server.federation.commands import federate, federation_app
 from central_server.settings import Settings, load_settings
 from shared import logs
 from shared.clock import rfc3339, utc_now
@@ -28,10 +29,10 @@ from shared.errors import MonitoringError, SettingsError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 sites_app = typer.Typer(no_args_is_help=True, help="Register sites and change their keys.")
 app.add_typer(sites_app, name="sites")
+app.add_typer(federation_app, name="federation")
+app.command()(federate)
 
-ACTOR = "command-line"
 log = logs.logger("cli")
-SiteName = Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")]
 KeyFile = Annotated[Path | None, typer.Option(help="Write the key into this new file, readable by its owner only.")]
 
 
@@ -42,19 +43,6 @@ def main() -> None:
     except MonitoringError as error:
         print(f"central-server: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-@contextmanager
-def _database(*, migrated: bool = True) -> Iterator[tuple[Settings, Database]]:
-    settings = load_settings()
-    logs.configure(settings.log_level)
-    database = Database(settings.database())
-    try:
-        if migrated:
-            require_newest(database)
-        yield settings, database
-    finally:
-        database.close()
 
 
 @app.command()
@@ -130,7 +118,7 @@ def _listening_socket(settings: Settings) -> Iterator[socket.socket]:
 @app.command()
 def migrate() -> None:
     """Bring the database to the tables of this version; an older SQLite file is copied first."""
-    with _database(migrated=False) as (_, database):
+    with open_database(migrated=False) as (_, database):
         database.check()
         _migrate(database)
     print(f"The database is at revision {newest_revision()}.")
@@ -141,7 +129,7 @@ def check() -> None:
     """Check the database and run one monitoring pass; silence counts only while a server listens."""
     from central_server.monitoring import run_pass
 
-    with _database() as (settings, database):
+    with open_database() as (settings, database):
         database.check()
         remaining = True
         while remaining:
@@ -168,8 +156,8 @@ def add_site(
     key_from: Annotated[Path | None, typer.Option(help="Take the key from this file instead of making one.")] = None,
 ) -> None:
     """Register a site and give it a key, printed once (or written to --key-file) and stored as its hash."""
-    _refuse_bad_name(name)
-    with _database() as (_, database):
+    refuse_bad_name(name)
+    with open_database() as (_, database):
         key = _read_key(key_from) if key_from else new_key()
         now = utc_now()
         with database.write() as session:
@@ -182,7 +170,7 @@ def add_site(
 @sites_app.command("rotate")
 def rotate_key(name: SiteName, key_file: KeyFile = None) -> None:
     """Give the site a new key and end all its old ones."""
-    with _database() as (_, database):
+    with open_database() as (_, database):
         key, now = new_key(), utc_now()
         with database.write() as session:
             site = site_rows.site_named(session, name)
@@ -194,7 +182,7 @@ def rotate_key(name: SiteName, key_file: KeyFile = None) -> None:
 @sites_app.command("revoke")
 def revoke_keys(name: SiteName) -> None:
     """End all keys of a site; its reports stay."""
-    with _database() as (_, database), database.write() as session:
+    with open_database() as (_, database), database.write() as session:
         ended = site_rows.revoke_keys(session, site_rows.site_named(session, name), utc_now(), ACTOR)
     print(f"{ended} key(s) of {name} ended.")
 
@@ -202,18 +190,13 @@ def revoke_keys(name: SiteName) -> None:
 @sites_app.command("list")
 def list_sites() -> None:
     """Print the registered sites and when each was last heard."""
-    with _database() as (_, database), database.read() as session:
+    with open_database() as (_, database), database.read() as session:
         for site in site_rows.all_sites(session):
             print(f"{site.name}\t{site.title}\t{_told(site.last_seen_at)}")
 
 
 def _told(moment: datetime | None) -> str:
     return rfc3339(moment) if moment else "never seen"
-
-
-def _refuse_bad_name(name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{1,39}", name):
-        raise SettingsError("A site's name has 2 to 40 lower-case letters, digits and hyphens, a letter first.")
 
 
 def _read_key(path: Path) -> str:

@@ -67,7 +67,9 @@ def good_keys(session: Session) -> dict[str, bytes]:
     return {row.site.name: row.public_key for row in session.scalars(query)}
 
 
-def key_rows(session: Session, after: tuple[str, int] | None, limit: int) -> list[FederationKeyRow]:
+def key_rows(
+    session: Session, after: tuple[str, int] | None = None, limit: int | None = None
+) -> list[FederationKeyRow]:
     """All keys, by site and age; those that ended too.
 
     Args:
