@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from hospital_agent.analysis.errors import EverythingFlagged, NoAnnotatedCase, NothingFlagged, TooFewCases
 from hospital_agent.analysis.imaging.volume import Shape
 from hospital_agent.analysis.quality.candidates import BEST_COUNT
+from hospital_agent.analysis.quality.label_fences import FenceSet, Grouping
 from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
@@ -103,7 +104,7 @@ def refine(
     autoencoder: MaskAutoencoder,
     unlabelled: Sequence[RefinementCase],
     annotated: Sequence[RefinementCase],
-    fences: Fences,
+    fences: FenceSet | Fences,
     plan: RefinementPlan,
     say: Say = lambda _: None,
 ) -> Refined:
@@ -112,7 +113,7 @@ def refine(
     Args:
         unlabelled: cases that are flagged or not.
         annotated: cases with a mask that a person made; a part of their patients is held out.
-        fences: from when on a case is flagged.
+        fences: from when on a case is flagged: of the mean over labels, or of each label or view.
 
     Raises:
         NoAnnotatedCase, TooFewCases: no annotated case; annotated cases of fewer than three patients, or no other case.
@@ -133,7 +134,7 @@ def attempt(
     autoencoder: MaskAutoencoder,
     unlabelled: Sequence[RefinementCase],
     annotated: Sequence[RefinementCase],
-    fences: Fences,
+    fences: FenceSet | Fences,
     plan: RefinementPlan,
     say: Say = lambda _: None,
 ) -> Refined:
@@ -149,6 +150,7 @@ def attempt(
     before = [look(segmenter, autoencoder, case) for case in unlabelled]
     chosen = places_of_flagged(before, fences)
     _refuse_to_begin(len(chosen), len(unlabelled), plan)
+    by: Grouping = "mean" if isinstance(fences, Fences) else fences.by
     checked_before = [look(segmenter, autoencoder, case) for case in checked]
     refined = with_network(segmenter, copy.deepcopy(segmenter.network))
     now, left, epoch = before, chosen, 0
@@ -157,7 +159,7 @@ def attempt(
         targets = [(unlabelled[place], now[place].reconstructed) for place in left]
         _train_epoch(refined, targets, learnt, plan, epoch)
         after_epochs.appendleft(copy.deepcopy(refined.network))
-        now = beside(before, [look(refined, autoencoder, case) for case in unlabelled])
+        now = beside(before, [look(refined, autoencoder, case) for case in unlabelled], by)
         left = places_of_flagged(now, fences)
         say(f"epoch {epoch}: {len(left)} of {len(unlabelled)} cases are flagged")
         if not left:

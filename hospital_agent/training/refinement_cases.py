@@ -7,19 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hospital_agent.analysis.errors import NotCompared, WorseAfterwards
+from hospital_agent.analysis.imaging.slice_plane import slice_plane
 from hospital_agent.analysis.imaging.task_labels import task_labels
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.metrics.surface import surface_distances
+from hospital_agent.analysis.quality.label_fences import CaseMeasures, FenceSet, Grouping
 from hospital_agent.analysis.quality.tukey import Fences, PseudoMeasures
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import NetworkSegmenter
 from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
-from hospital_agent.analysis.segmentation.selected import pseudo_measures
+from hospital_agent.analysis.segmentation.selected import case_measures
 from hospital_agent.training.refinement_table import FEWEST_PATIENTS, Comparison, comparison
 
 Labels = NDArray[np.uint8]
+WORST = PseudoMeasures(0.0, FARTHEST_MM)  # of what agrees with nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +55,26 @@ class Looked:
     """What one network says of a case.
 
     Args:
-        pseudo: how its mask agrees with the reconstruction.
+        measures: how its mask agrees with the reconstruction.
         reconstructed: (Z, Y, X) labels on the volume's grid; empty where nothing could be reconstructed.
         dice, hausdorff_mm: against the annotation, means over the labels that have one; None without annotation. A
             label that only one of mask and annotation holds has Dice 0 and `FARTHEST_MM`.
         emptied: whether the mask held something before, and neither it nor its reconstruction does now.
+        lost: labels that the reconstruction held before, and neither mask nor reconstruction does now; looked for
+            where each label has fences of its own.
     """
 
-    pseudo: PseudoMeasures
+    measures: CaseMeasures
     reconstructed: Labels
     dice: float | None
     hausdorff_mm: float | None
     emptied: bool = False
+    lost: frozenset[int] = frozenset()
+
+    @property
+    def pseudo(self) -> PseudoMeasures:
+        """The means over the labels that are there."""
+        return self.measures.mean
 
 
 def look(segmenter: NetworkSegmenter, autoencoder: MaskAutoencoder, case: RefinementCase) -> Looked:
@@ -92,32 +103,49 @@ def looked_at(found: Segmentation, autoencoder: MaskAutoencoder, case: Refinemen
             apart = surface_distances(own, truth, case.volume.spacing_mm)
             distances.append(FARTHEST_MM if apart is None else min(apart.hausdorff_mm, FARTHEST_MM))
     return Looked(
-        pseudo_measures(found, count),
+        case_measures(found, count, slice_plane(case.volume)),
         np.zeros_like(labels) if again is None else again,
         float(np.mean(overlaps)) if overlaps else None,
         float(np.mean(distances)) if distances else None,
     )
 
 
-def beside(before: Sequence[Looked], after: Sequence[Looked]) -> list[Looked]:
+def beside(before: Sequence[Looked], after: Sequence[Looked], by: Grouping = "mean") -> list[Looked]:
     """What a network says, beside what another one said of the same cases: a mask that was emptied agrees with nothing.
 
     Nothing segmented and nothing reconstructed has no pDC, and what has none is not flagged. A network could so pass by
     segmenting nothing at all. Where there was a pDC before, none now counts as pDC 0 and pHD `FARTHEST_MM`, and the
-    case stays flagged; what guides it is the reconstruction from before.
+    case stays flagged; what guides it is the reconstruction from before. Where labels are judged one by one, the same
+    holds for each label that the reconstruction held; one that the mask alone held was to go.
+
+    Args:
+        by: what has fences of its own.
     """
-    worst = PseudoMeasures(0.0, FARTHEST_MM)
-    return [
-        replace(new, pseudo=worst, reconstructed=old.reconstructed, emptied=True)
-        if old.pseudo.pdc is not None and new.pseudo.pdc is None
-        else new
-        for old, new in zip(before, after, strict=True)
-    ]
+    return [_beside(old, new, by) for old, new in zip(before, after, strict=True)]
 
 
-def places_of_flagged(looked: Sequence[Looked], fences: Fences) -> list[int]:
-    """The places of the cases whose mask disagrees with its reconstruction, or was emptied."""
-    return [place for place, one in enumerate(looked) if one.emptied or fences.flags(one.pseudo)]
+def _beside(old: Looked, new: Looked, by: Grouping) -> Looked:
+    if old.pseudo.pdc is not None and new.pseudo.pdc is None:
+        return replace(new, measures=replace(new.measures, mean=WORST), reconstructed=old.reconstructed, emptied=True)
+    if by != "label":
+        return new
+    own = new.measures.by_label
+    lost = frozenset(label for label in own if own[label].pdc is None and np.equal(old.reconstructed, label).any())
+    if not lost:
+        return new
+    labels = {label: WORST if label in lost else measures for label, measures in own.items()}
+    measures = replace(new.measures, by_label=labels)
+    return replace(new, measures=measures, reconstructed=old.reconstructed, lost=lost)
+
+
+def places_of_flagged(looked: Sequence[Looked], fences: FenceSet | Fences) -> list[int]:
+    """The places of the cases whose mask disagrees with its reconstruction, or was emptied, or lost a label.
+
+    Args:
+        fences: of the mean over labels, or of groups.
+    """
+    limits = FenceSet.of_mean(fences) if isinstance(fences, Fences) else fences
+    return [place for place, one in enumerate(looked) if one.emptied or one.lost or limits.flags(one.measures)]
 
 
 _WITHOUT_TRUTH: tuple[tuple[str, bool, Callable[[Looked], float | None]], ...] = (

@@ -4,13 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hospital_agent.analysis.errors import NotApplicable
+from hospital_agent.analysis.imaging.slice_plane import SlicePlane
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.ood.mask_autoencoder import PseudoDice, PseudoHausdorff
 from hospital_agent.analysis.quality.candidates import Selection, blended, select
+from hospital_agent.analysis.quality.label_fences import CaseMeasures
 from hospital_agent.analysis.quality.tukey import Fences, PseudoMeasures
 from hospital_agent.analysis.segmentation.base import Segmentation, Segmenter
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
 from hospital_agent.analysis.segmentation.network import on_source_grid
+
+NONE_USUAL = (
+    "No candidate's mask agrees with its reconstruction as well as is usual (pHD): the answer is made of the best by "
+    "pDC and the best by pHD."
+)
 
 
 class SelectedSegmenter:
@@ -36,7 +43,7 @@ class SelectedSegmenter:
         self.candidates, self.autoencoder, self.fences = tuple(candidates), autoencoder, fences
 
     def segment(self, volume: Volume) -> Segmentation:
-        """The chosen candidate's answer with its reconstruction, or the mean of two where none is usual.
+        """The chosen candidate's answer with its reconstruction; with a warning, the mean of two where none is usual.
 
         Raises:
             NotApplicable: two answers are to be averaged, and one has no softmax.
@@ -47,7 +54,10 @@ class SelectedSegmenter:
 
     def _answer(self, chosen: Selection, answers: Sequence[Segmentation], volume: Volume) -> Segmentation:
         first = answers[chosen.by_pdc]
-        if chosen.by_phd in (None, chosen.by_pdc):
+        if not chosen.averaged:
+            return first
+        first = replace(first, warnings=(*first.warnings, NONE_USUAL))
+        if chosen.by_phd == chosen.by_pdc:
             return first
         softmax = [one.class_probabilities for one in answers]
         known = [one for one in softmax if one is not None]
@@ -63,3 +73,14 @@ def pseudo_measures(found: Segmentation, label_count: int) -> PseudoMeasures:
     """pDC and pHD of a segmentation with its reconstruction, means over the labels that are there."""
     gap, far = PseudoDice(label_count).compute(found), PseudoHausdorff(label_count).compute(found)
     return PseudoMeasures(None if gap is None else 1 - gap, far)
+
+
+def case_measures(found: Segmentation, label_count: int, plane: SlicePlane) -> CaseMeasures:
+    """pDC and pHD of a segmentation with its reconstruction: the means, and each label's own.
+
+    Args:
+        plane: of the image's slices; see `slice_plane`.
+    """
+    gaps, far = PseudoDice(label_count).by_label(found), PseudoHausdorff(label_count).by_label(found)
+    own = {label: PseudoMeasures(None if gap is None else 1 - gap, far[label]) for label, gap in gaps.items()}
+    return CaseMeasures(pseudo_measures(found, label_count), own, plane)

@@ -7,6 +7,7 @@ import pytest
 
 from hospital_agent.analysis.errors import NotCompared, UnknownLabel, WorseAfterwards
 from hospital_agent.analysis.imaging.volume import Volume
+from hospital_agent.analysis.quality.label_fences import CaseMeasures, FenceSet
 from hospital_agent.analysis.quality.tukey import Fences, PseudoMeasures
 from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
 from hospital_agent.training.refinement_cases import (
@@ -27,7 +28,7 @@ STEADY = comparison("dice", "annotated", [0.9, 0.8], [0.9, 0.8], ["a", "b"], hig
 
 
 def looked(pdc: float | None, phd_mm: float | None, mark: int = 1) -> Looked:
-    return Looked(PseudoMeasures(pdc, phd_mm), VOXEL * mark, None, None)
+    return Looked(CaseMeasures(PseudoMeasures(pdc, phd_mm)), VOXEL * mark, None, None)
 
 
 GOOD, BAD, EMPTY = looked(0.9, 5.0), looked(0.2, 90.0, mark=2), looked(None, None, mark=0)
@@ -45,6 +46,28 @@ def test_a_flagged_mask_that_was_emptied_stays_flagged_and_counts_as_the_worst()
     assert np.array_equal(now[0].reconstructed, BAD.reconstructed), "an emptied mask is no target"
     assert now[1] is GOOD
     assert places_of_flagged(now, Fences(-1.0, 1e9, 9, "validation")) == [0, 2], "whatever the fences are"
+
+
+def of_labels(held: str, **pdc: float | None) -> Looked:
+    """Labels a and b with these pDC; `held` are those of the reconstruction."""
+    numbers = {"a": 1, "b": 2}
+    own = {numbers[name]: PseudoMeasures(one, None if one is None else 5.0) for name, one in pdc.items()}
+    there = np.array([[[numbers[name] for name in held]]], dtype=np.uint8)
+    return Looked(CaseMeasures(PseudoMeasures(0.9, 5.0), own), there, None, None)
+
+
+def test_a_label_that_its_reconstruction_held_is_not_healed_by_dropping_it() -> None:
+    """Label b is gone after training. A loss where the reconstruction held it, and none where the mask alone did."""
+    fences = FenceSet("label", {"1": FENCES, "2": FENCES})
+    guided, artefact, after = of_labels("ab", a=0.9, b=0.5), of_labels("a", a=0.9, b=0.0), of_labels("a", a=0.9, b=None)
+    assert places_of_flagged([guided, artefact, after], fences) == [0, 1]
+    now = beside([guided, artefact], [after, after], "label")
+    assert places_of_flagged(now, fences) == [0]
+    assert now[0].lost == {2}
+    assert now[0].measures.by_label[2] == PseudoMeasures(0.0, FARTHEST_MM)
+    assert np.array_equal(now[0].reconstructed, guided.reconstructed), "what guides it still holds the label"
+    assert now[1] is after
+    assert beside([guided], [after])[0] is after, "a mean over labels does not see it"
 
 
 def test_a_mask_that_was_empty_before_may_stay_so() -> None:

@@ -10,7 +10,8 @@ from hospital_agent.analysis.errors import NotApplicable
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.base import Segmentation
-from hospital_agent.analysis.segmentation.selected import SelectedSegmenter, pseudo_measures
+from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
+from hospital_agent.analysis.segmentation.selected import SelectedSegmenter, case_measures, pseudo_measures
 from tests.anatomy import SPACING, heart, heart_autoencoder
 from tests.patches import segmentation_of
 
@@ -42,6 +43,7 @@ def test_the_most_plausible_mask_is_taken_and_every_pass_is_counted() -> None:
     found = SelectedSegmenter(candidates, heart_autoencoder(), LENIENT).segment(VOLUME)
     assert found.labels is not None
     np.testing.assert_array_equal(found.labels, heart(3))
+    assert found.warnings == ()
     assert found.reconstructed is not None
     assert found.passes == 3
 
@@ -69,9 +71,33 @@ def test_where_none_is_usual_the_best_by_each_measure_are_averaged() -> None:
     mean = (candidates[0].softmax + candidates[1].softmax) / 2  # type: ignore[operator]
     np.testing.assert_allclose(found.class_probabilities, mean, atol=1e-6)
     np.testing.assert_array_equal(found.labels, mean.argmax(axis=0))
+    assert any("No candidate" in sentence for sentence in found.warnings), "a person is told of step 5"
     candidates[1].softmax = None
     with pytest.raises(NotApplicable, match="no softmax"):
         selected.segment(VOLUME)
+
+
+def test_a_person_is_told_where_the_best_of_unusual_masks_is_one_alone() -> None:
+    """It is best by both measures; the answer is its own, and not usual for all that."""
+    best, worse = Says(heart(6)), Says(spoilt(6, 6))
+    found = SelectedSegmenter([best, worse], heart_autoencoder(), STRICT).segment(VOLUME)
+    np.testing.assert_array_equal(found.labels, heart(6))
+    assert any("No candidate" in sentence for sentence in found.warnings)
+
+
+def test_labels_have_their_own_measures_beside_the_mean() -> None:
+    """A heart without its crescent: that label is measured as lost, or not at all where nothing gives it back."""
+    labels = heart(7)
+    labels[labels == 3] = 0
+    attached = heart_autoencoder().attached(Says(labels).segment(VOLUME), SPACING)
+    found = case_measures(attached, 3, "axial")
+    assert found.mean == pseudo_measures(attached, 3)
+    assert set(found.by_label) == {1, 2, 3}
+    own = {label: measures.pdc for label, measures in found.by_label.items() if measures.pdc is not None}
+    assert found.mean.pdc == pytest.approx(sum(own.values()) / len(own))
+    assert own.get(3, 0.0) == 0.0
+    assert found.by_label[3].phd_mm in (None, FARTHEST_MM)
+    assert own[1] > 0.5
 
 
 def test_no_candidate_is_refused() -> None:
