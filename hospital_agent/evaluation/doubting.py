@@ -29,13 +29,15 @@ from hospital_agent.evaluation.companions import (
     made_by_exposure,
     made_by_lee,
 )
-from hospital_agent.evaluation.networks import VALIDATION_TILES, Item, network_name, on_grid, tiles_of
+from hospital_agent.evaluation.networks import VALIDATION_TILES, network_name, on_grid
 from hospital_agent.evaluation.tasks import Example, FolderTask, Setting
 from hospital_agent.evaluation.tasks.reading import images_in
 from hospital_agent.training.lee_gan import train_lee
 from hospital_agent.training.loop import TrainingDiverged
 from hospital_agent.training.outlier_exposure import Exposed, expose
+from hospital_agent.training.refinement_tiles import Item
 from hospital_agent.training.segmenter import Batch
+from hospital_agent.training.tiles import endless_tiles
 
 NO_TRAINING = "This task trains no second network, because of its price (its companion_steps is 0)."
 NO_OUTLIERS = "This task names no foreign images to train with (its outliers)."
@@ -106,14 +108,15 @@ class DoubtingNetworks:
         plan, draws = self.task.plan, [np.random.default_rng([self.seed, 7, number]) for number in range(4)]
         fixed = range(max(1, VALIDATION_TILES // plan.batch))
         torch.manual_seed(zlib.crc32(f"{self.task.name}/{self.seed}/{source}".encode()))  # of dropout
-        own = tiles_of([on_grid(example, self.task) for example in self.train_on], plan, draws[0])
-        others = tiles_of([on_grid(example, self.task) for example in self.validate_on], plan, draws[1])
+        size = plan.patch, plan.batch
+        own = endless_tiles([on_grid(example, self.task) for example in self.train_on], *size, draws[0])
+        others = endless_tiles([on_grid(example, self.task) for example in self.validate_on], *size, draws[1])
         held_out = [next(others) for _ in fixed]
         if source == "lee_gan":
             train_lee(network, plan.patch, own, held_out, folder, lee_plan(self.task, self.seed))
             return
         items = [foreign_item(volume, self.task) for volume in outliers]
-        foreign, held_foreign = (tiles_of(items, plan, rng) for rng in draws[2:])
+        foreign, held_foreign = (endless_tiles(items, *size, rng) for rng in draws[2:])
         pairs = [(batch, next(held_foreign)[0]) for batch in held_out]
         expose(network, _paired(own, foreign), pairs, folder, exposure_plan(self.task))
 

@@ -1,17 +1,14 @@
 """The networks of a task: trained once for every seed and member, and kept in the run's folder."""
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from tqdm import tqdm
 
-from hospital_agent.analysis.imaging.resample import resample
-from hospital_agent.analysis.imaging.volume import FloatArray, Shape
 from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
@@ -23,12 +20,13 @@ from hospital_agent.evaluation.companions import activation_plan
 from hospital_agent.evaluation.mask_autoencoders import with_reconstruction
 from hospital_agent.evaluation.scoring import Scorer, fit_reference
 from hospital_agent.evaluation.splits import split_patients
-from hospital_agent.evaluation.tasks import Example, FolderTask, Labels, Parts, Setting, TrainingPlan
+from hospital_agent.evaluation.tasks import Example, FolderTask, Parts, Setting
 from hospital_agent.training.autoencoder import train_for
 from hospital_agent.training.loop import Checkpoint, LoopPlan, load_best, train
+from hospital_agent.training.refinement_tiles import Item, on_working_grid
 from hospital_agent.training.segmenter import segmentation_loss
+from hospital_agent.training.tiles import endless_tiles, tile_dice
 
-Item = tuple[FloatArray, Labels]
 VALIDATION_TILES = 24
 
 
@@ -181,77 +179,18 @@ def train_member(
     where = BundledSegmenter(network, task.grid, version="training", model_hash="0" * 64, device=device).device
     network.to(where)
     items = [on_grid(example, task) for example in train_on]
-    held_out = tiles_of(
-        [on_grid(example, task) for example in validate_on], task.plan, np.random.default_rng(start + 1)
-    )
+    held_out = endless_tiles(
+        [on_grid(example, task) for example in validate_on], task.plan.patch, task.plan.batch,
+        np.random.default_rng(start + 1),
+    )  # fmt: skip
     fixed = [next(held_out) for _ in range(max(1, VALIDATION_TILES // task.plan.batch))]
-    batches = tiles_of(items, task.plan, np.random.default_rng(start))
+    batches = endless_tiles(items, task.plan.patch, task.plan.batch, np.random.default_rng(start))
     steps = task.plan.steps
     plan = LoopPlan(steps, task.plan.learning_rate, validate_every=max(1, steps // 5), keep_best=keep_best)
-    return train(network, batches, segmentation_loss, lambda net: _tile_dice(net, fixed), plan, place / "training")
+    return train(network, batches, segmentation_loss, lambda net: tile_dice(net, fixed), plan, place / "training")
 
 
 def on_grid(example: Example, task: FolderTask) -> Item:
     """The normalised image and its labels on the working grid."""
     volume, labels = example.content
-    image = resample(volume.array, volume.spacing_mm, task.grid.spacing_mm)
-    shares = np.stack(
-        [
-            resample((labels == number).astype(np.float32), volume.spacing_mm, task.grid.spacing_mm)
-            for number in range(len(task.label_names) + 1)
-        ]
-    )
-    return task.grid.normalise(image.astype(np.float32)), shares.argmax(axis=0).astype(np.uint8)
-
-
-def tiles_of(items: Sequence[Item], plan: TrainingPlan, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of random tiles, two of three around a labelled voxel, with mild changes of intensity.
-
-    Yields:
-        (B, 1, *patch) intensities and (B, *patch) labels; beyond the image lies its darkest value, and background.
-    """
-    where = [np.argwhere(labels > 0) for _, labels in items]
-    while True:
-        tiles = []
-        for _ in range(plan.batch):
-            chosen = int(rng.integers(len(items)))
-            tiles.append(_tile(*items[chosen], where[chosen], plan.patch, rng))
-        images, labels = zip(*tiles, strict=True)
-        yield torch.from_numpy(np.stack(images))[:, None], torch.from_numpy(np.stack(labels).astype(np.int64))
-
-
-def _tile(
-    image: FloatArray,
-    labels: Labels,
-    marked: "np.ndarray[tuple[int, int], np.dtype[np.int64]]",
-    patch: Shape,
-    rng: np.random.Generator,
-) -> Item:
-    if len(marked) and rng.random() < 2 / 3:
-        centre = marked[int(rng.integers(len(marked)))] + [int(rng.integers(-(t // 4), t // 4 + 1)) for t in patch]
-    else:
-        centre = np.array([rng.integers(0, n) for n in image.shape])
-    spare = [n - t for n, t in zip(image.shape, patch, strict=True)]
-    start = [
-        int(np.clip(c - t // 2, min(0, s), max(0, s))) if s > 0 else s // 2
-        for c, t, s in zip(centre, patch, spare, strict=True)
-    ]
-    real = tuple(slice(max(s, 0), min(s + t, n)) for s, t, n in zip(start, patch, image.shape, strict=True))
-    inner = tuple(slice(r.start - s, r.stop - s) for r, s in zip(real, start, strict=True))
-    tile, marks = np.full(patch, image.min(), dtype=np.float32), np.zeros(patch, dtype=np.uint8)
-    tile[inner], marks[inner] = image[real], labels[real]
-    scale, shift = np.exp(rng.normal(0, 0.1)), rng.normal(0, 0.1)
-    noise = rng.normal(0, 0.05, patch).astype(np.float32) if rng.random() < 0.5 else np.float32(0)
-    return (tile * np.float32(scale) + np.float32(shift) + noise).astype(np.float32), marks
-
-
-def _tile_dice(network: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]) -> float:
-    """Dice of the foreground over fixed tiles, all voxels pooled; quick, and only for choosing a checkpoint."""
-    device = next(network.parameters()).device
-    both = total = 0.0
-    with torch.inference_mode():
-        for image, labels in batches:
-            predicted = network(image.to(device)).max(dim=1).indices.cpu()
-            both += float(((predicted == labels) & (labels > 0)).sum())
-            total += float((predicted > 0).sum() + (labels > 0).sum())
-    return 2 * both / total if total else 1.0
+    return on_working_grid(volume, labels, task.grid, len(task.label_names) + 1)
