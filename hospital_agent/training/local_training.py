@@ -137,7 +137,8 @@ class LocalTrainer:
         """Sum over the held-out cases."""
         self.shared.write(weights)
         self.network.eval()
-        return float(sum(value or 0.0 for value in self._judge(self.network)))
+        with torch.inference_mode():
+            return float(sum(value or 0.0 for value in self._judge(self.network)))
 
     def _train(self, number: int) -> None:
         plan, network = self.plan, self.network
