@@ -19,6 +19,7 @@ from central_server.api import (
     bodies,
     detectors,
     drift,
+    federation,
     health,
     metrics,
     problems,
@@ -36,7 +37,7 @@ from shared.logs import logger
 
 log = logger("http")
 
-NOUNS = (session, agents, reports, sites, metrics, drift, rates, detectors, alerts, audit)
+NOUNS = (session, agents, reports, sites, metrics, drift, rates, detectors, alerts, federation, audit)
 
 
 def create_app(settings: Settings, clock: Clock = utc_now) -> FastAPI:

@@ -3,12 +3,13 @@
 Knows nothing of Flower or of what is computed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from central_server.database import federation_keys
@@ -53,9 +54,39 @@ def run_row(session: Session, run: str) -> RunRow:
 
 
 def run_rows(session: Session, before_id: int | None, limit: int) -> list[RunRow]:
-    """Runs with their rounds, newest first."""
-    query = select(RunRow).options(selectinload(RunRow.rounds)).order_by(RunRow.id.desc()).limit(limit)
+    """Runs, newest first."""
+    query = select(RunRow).order_by(RunRow.id.desc()).limit(limit)
     return list(session.scalars(query if before_id is None else query.where(RunRow.id < before_id)))
+
+
+@dataclass(frozen=True)
+class RoundsSoFar:
+    """The rounds of a run taken together: how many, their sums, and the newest."""
+
+    count: int
+    seconds: float
+    bytes_per_site: int
+    newest: RoundRow | None
+
+
+NO_ROUNDS = RoundsSoFar(0, 0.0, 0, None)
+
+
+def rounds_so_far(session: Session, run_row_ids: Collection[int]) -> dict[int, RoundsSoFar]:
+    """By the run's row id; a run without rounds is left out."""
+    found = session.execute(
+        select(
+            RoundRow.run_row_id, func.count(), func.sum(RoundRow.seconds), func.sum(RoundRow.bytes_per_site),
+            func.max(RoundRow.id),
+        ).where(RoundRow.run_row_id.in_(run_row_ids)).group_by(RoundRow.run_row_id)
+    ).all()  # fmt: skip
+    newest = {
+        row.id: row for row in session.scalars(select(RoundRow).where(RoundRow.id.in_([one[4] for one in found])))
+    }
+    return {
+        run: RoundsSoFar(count, float(seconds), int(sent), newest.get(last))
+        for run, count, seconds, sent, last in found
+    }
 
 
 def begin(session: Session, run: str, invited: Sequence[str], now: datetime) -> None:

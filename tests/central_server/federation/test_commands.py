@@ -114,13 +114,11 @@ def test_a_run_is_followed_to_its_result(three_sites: Database, led_by: Callable
 
     led_by(lead)
     code, told = run(
-        "federate", "feature_gaussian", "--option", "rank=64", "--option", "exact=true", "--option", "ridge=1e-3",
+        "federate", "gaussian", "--option", "rank=64", "--option", "exact=true", "--option", "ridge=1e-3",
         "--option", "layer=bottleneck", "--deadline", "30", "--sites", ",".join(SITES[::-1]),
     )  # fmt: skip
     assert code == 0
-    assert asked == [
-        RunToDo("feature_gaussian", {"rank": 64, "exact": True, "ridge": 1e-3, "layer": "bottleneck"}, 30, SITES)
-    ]
+    assert asked == [RunToDo("gaussian", {"rank": 64, "exact": True, "ridge": 1e-3, "layer": "bottleneck"}, 30, SITES)]
     assert told.splitlines()[1:] == [
         "round 1: 3 sites (hill-hospital, north-clinic, south-clinic), 1.2 s, 2.5 MB a site; nobody is missing",
         "attempt 2, round 1: 2 sites (hill-hospital, north-clinic), 10.0 s, 900 bytes a site; "
@@ -131,7 +129,7 @@ def test_a_run_is_followed_to_its_result(three_sites: Database, led_by: Callable
 
 def test_a_failed_run_ends_with_status_1(three_sites: Database, led_by: Callable[[Lead], None]) -> None:
     led_by(lambda log, todo, run: log.tell(RunEnded(False, "Only 2 sites take part; at least 3 must.")))
-    code, told = run("federate", "feature_gaussian")
+    code, told = run("federate", "gaussian")
     assert code == 1
     assert told.endswith("Only 2 sites take part; at least 3 must.\n")
 
@@ -145,7 +143,7 @@ def test_a_run_whose_leader_dies_ends_with_status_1(
 
     monkeypatch.setattr(states, "INTERRUPTED_AFTER", states.INTERRUPTED_AFTER / 1000)
     led_by(lead)
-    code, told = run("federate", "feature_gaussian")
+    code, told = run("federate", "gaussian")
     assert code == 1
     assert "no sign of life" in told
 
@@ -156,7 +154,7 @@ def test_a_run_that_cannot_be_started_is_over(three_sites: Database, monkeypatch
 
     _stand_in(monkeypatch, submit)
     with pytest.raises(MonitoringError, match="SuperLink"):
-        run("federate", "feature_gaussian")
+        run("federate", "gaussian")
     with three_sites.read() as session:
         (row,) = federated_runs.run_rows(session, None, 10)
         assert (row.state, row.sentence) == ("failed", "The SuperLink cannot be reached.")
@@ -165,7 +163,7 @@ def test_a_run_that_cannot_be_started_is_over(three_sites: Database, monkeypatch
 def test_without_the_extra_nothing_is_begun(three_sites: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "find_spec", lambda name: None)
     with pytest.raises(FederationMissing, match=r"segwatch\[federation\]"):
-        run("federate", "feature_gaussian")
+        run("federate", "gaussian")
     with three_sites.read() as session:
         assert federated_runs.run_rows(session, None, 10) == []
 
@@ -187,4 +185,4 @@ def test_what_cannot_be_asked_is_refused(three_sites: Database, arguments: list[
 
 def test_two_sites_are_not_enough(database: Database) -> None:
     with pytest.raises(SettingsError, match="at least 3 sites"):
-        run("federate", "feature_gaussian")
+        run("federate", "gaussian")

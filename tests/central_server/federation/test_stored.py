@@ -40,21 +40,21 @@ def database(database_url: str) -> Iterator[Database]:
 
 def proposed(database: Database, **options: object) -> str:
     with database.write() as session:
-        return federated_runs.propose(session, "feature_gaussian", options, NOON, "lead", deadline_s=600).run
+        return federated_runs.propose(session, "gaussian", options, NOON, "lead", deadline_s=600).run
 
 
 def began(run: str) -> RunBegan:
-    return RunBegan(run, "feature_gaussian", {}, SITES)
+    return RunBegan(run, "gaussian", {}, SITES)
 
 
 def test_what_a_person_asked_for_reaches_whoever_leads(database: Database) -> None:
     options = {"rank": 64, "exact": True, "shrinkage": 0.25, "layer": "bottleneck"}
     with database.write() as session:
         named = federated_runs.propose(
-            session, "feature_gaussian", options, NOON, "lead", deadline_s=90.5, sites=SITES[::-1]
+            session, "gaussian", options, NOON, "lead", deadline_s=90.5, sites=SITES[::-1]
         ).run
     with database.read() as session:
-        assert run_to_do(session, named) == RunToDo("feature_gaussian", options, 90.5, SITES)
+        assert run_to_do(session, named) == RunToDo("gaussian", options, 90.5, SITES)
         with pytest.raises(NotFound):
             run_to_do(session, "0" * 32)
     with database.read() as session:
