@@ -58,7 +58,7 @@ def test_an_interrupted_one_says_that_there_is_no_result(world: World, runs: dic
 
 
 def test_a_run_is_read_with_its_rounds(world: World, runs: dict[str, str]) -> None:
-    answer = world.get(f"/federation/runs/{runs['feature_gaussian']}")
+    answer = world.get(f"/federation/runs/{runs['gaussian']}")
     detail = RunDetail.model_validate_json(answer.content)
     assert detail.overview == overviews(world)["gaussian"]
     assert [(one.attempt, one.number, len(one.contributors)) for one in detail.rounds] == [
