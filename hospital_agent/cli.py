@@ -19,6 +19,7 @@ import typer
 from hospital_agent.analysing import analyse
 from hospital_agent.console import FAULT, USAGE, DataDir, print_json, say
 from hospital_agent.evaluating import evaluate
+from hospital_agent.federation import node_commands
 from hospital_agent.federation.commands import federation_app
 from hospital_agent.fit_command import fit
 from hospital_agent.heartbeat import LONGEST_STEP_S, Heartbeat, age_s
@@ -41,6 +42,7 @@ app.command()(evaluate)
 app.command()(refine)
 app.add_typer(review_app, name="review")
 app.add_typer(federation_app, name="federation")
+node_commands.add_to(app, federation_app)
 
 
 @app.command()

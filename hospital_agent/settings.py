@@ -56,9 +56,9 @@ class Settings(BaseSettings):
         lungs: name of the lung backend.
         federation_streams: detectors of all sites together, from which the alarm line follows.
         federation_superlink: host:port of the centre's SuperLink; unset: the site takes part in no federated work.
-        federation_ca: PEM file of the authority that signed the SuperLink's certificate; the system's otherwise.
-        federation_node_key: private key by which the SuperLink knows this node (ECDSA, PEM).
-        federation_clientappio_port: local port between the node and the program that it starts; on loopback alone.
+        federation_ca_file: PEM file of the authority that signed the SuperLink's certificate; the system's otherwise.
+        federation_node_key: private key by which the SuperLink knows this node (ECDSA on P-384, PEM); the one in the
+            data folder that `hospital-agent federation node-key` makes when unset.
         federation_policy_file: TOML, owned by the site: which jobs, with whom, how large. Unset: nothing is given.
         federation_images, federation_references: what federated jobs may look at: images as for `fit`, and reference
             masks with their names.
@@ -94,9 +94,8 @@ class Settings(BaseSettings):
     lungs: str = "threshold"
     federation_streams: float = Field(default=DEFAULT_STREAMS, gt=0)
     federation_superlink: str | None = Field(default=None, pattern=_HOST_AND_PORT)
-    federation_ca: Path | None = None
+    federation_ca_file: Path | None = None
     federation_node_key: Path | None = None
-    federation_clientappio_port: int = Field(default=9094, ge=1, le=65535)
     federation_policy_file: Path | None = None
     federation_images: Path | None = None
     federation_references: Path | None = None

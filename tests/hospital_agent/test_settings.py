@@ -49,7 +49,6 @@ def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch, name: str) 
         ("DEVICE", "tpu"),
         ("FEDERATION_SUPERLINK", "https://centre.example.org"),
         ("FEDERATION_SUPERLINK", "centre.example.org"),
-        ("FEDERATION_CLIENTAPPIO_PORT", "99999"),
     ],
 )
 def test_an_unusable_setting_is_named_and_its_value_is_not(
