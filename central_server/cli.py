@@ -1,4 +1,4 @@
-"""`central-server`: serve, migrate, check, sites, openapi, federation, federate."""
+"""`central-server`: serve, migrate, check, sites, openapi, federation, federate, superlink."""
 
 import json
 import os
@@ -20,6 +20,7 @@ from central_server.database import sites as site_rows
 from central_server.database.migrate import migrate as apply_migrations
 from central_server.database.migrate import newest_revision, require_newest
 from central_server.database.session import Database
+from central_server.federation import flower_commands
 from central_server.federation.commands import federate, federation_app
 from central_server.settings import Settings, load_settings
 from shared import logs
@@ -31,6 +32,7 @@ sites_app = typer.Typer(no_args_is_help=True, help="Register sites and change th
 app.add_typer(sites_app, name="sites")
 app.add_typer(federation_app, name="federation")
 app.command()(federate)
+flower_commands.add_to(app, federation_app)
 
 log = logs.logger("cli")
 KeyFile = Annotated[Path | None, typer.Option(help="Write the key into this new file, readable by its owner only.")]
