@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hospital_agent.assembly import check_site, plan_of, site_pseudonyms
 from hospital_agent.errors import DeliveryError
+from hospital_agent.federation.checks import federation_looks
 from hospital_agent.reporting.sender import SKEW_TOLD_S, Central
 from hospital_agent.settings import Settings, load_settings
 from hospital_agent.store import ledger, windows
@@ -29,7 +30,7 @@ class Check:
 
 
 def examine(central: Callable[[Settings], Central] | None = None) -> list[Check]:
-    """Look at settings, folders, store, model, privacy rule and centre, in this order."""
+    """Look at settings, folders, store, model, privacy rule, centre and what federated work needs, in this order."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -42,6 +43,7 @@ def examine(central: Callable[[Settings], Central] | None = None) -> list[Check]
         ("model", lambda: _model(settings)),
         ("privacy rule", lambda: _policy(settings)),
         ("centre", lambda: _centre(settings, central or _central)),
+        *federation_looks(settings),
     ]
     for name, look in looks:
         try:

@@ -1,0 +1,201 @@
+"""What one pass of the model over a site's images left, kept on disk so that a round never segments again.
+
+Federated jobs over images (`gaussian`, `logistic`, `conformal`) read what stands here. A file an image, under a hash of
+the model, of this program's version and of the image's files with their sizes and times: whatever changes is looked at
+anew. Patients stand here under the pseudonyms of the store.
+"""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from hospital_agent.analysis.metrics.dice import dice
+from hospital_agent.analysis.ood.latent_mahalanobis import LatentMahalanobis
+from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
+from hospital_agent.analysis.ood.moments import Float64Array
+from hospital_agent.analysis.ood.pooled_mahalanobis import PooledMahalanobis
+from hospital_agent.analysis.ood.tiles import tile_shares, weighted_mean
+from hospital_agent.analysis.segmentation.base import Segmentation
+from hospital_agent.assembly import site_pseudonyms
+from hospital_agent.errors import CaseFailed, InputRefused
+from hospital_agent.federation.asked import NoData
+from hospital_agent.federation.model_hash import hash_of
+from hospital_agent.fitting import Input, find_inputs
+from hospital_agent.ingest.series import read_series
+from hospital_agent.pipeline import Values, analyse_case
+from hospital_agent.settings import Settings
+from hospital_agent.toolkit import Toolkit, build_toolkit
+from shared.logs import logger
+
+FOLDER = "looked_at"
+OF_ONE_GAUSSIAN: Mapping[str, type[Any]] = {
+    "mahalanobis": Mahalanobis,
+    "pooled_mahalanobis": PooledMahalanobis,
+    "latent_mahalanobis": LatentMahalanobis,
+}
+"""The scores whose reference is one Gaussian over rows, and whose value is a mean of the rows' distances."""
+Say = Callable[[str], None]
+log = logger("federation")
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a score looks at in one case.
+
+    Args:
+        rows: (N, D).
+        shares: (N,) of each row in the score's value; >= 0, summing to 1.
+    """
+
+    rows: Float64Array = field(repr=False)
+    shares: Float64Array = field(repr=False)
+
+    def value(self, distances: Float64Array) -> float:
+        """The score, from the distances of the rows."""
+        return weighted_mean(self.shares, distances)
+
+
+@dataclass(frozen=True, eq=False)
+class LookedAt:
+    """One image under the model.
+
+    Args:
+        patient: pseudonym.
+        rows: name of the score -> what it looks at.
+        values: everything that the analysis says of the case.
+        dice: None without a reference, or where reference and mask are both empty.
+        empty: whether nothing was segmented.
+    """
+
+    patient: str = field(repr=False)
+    rows: Mapping[str, Rows] = field(repr=False)
+    values: Values = field(repr=False)
+    dice: float | None = field(repr=False)
+    empty: bool = field(repr=False)
+
+
+def look_at_images(settings: Settings, model: Path, say: Say = lambda _: None) -> list[LookedAt]:
+    """All images of the site under a model, in the order of their names; those of before come from disk.
+
+    Args:
+        model: the model folder.
+
+    Raises:
+        NoData: the site has no images for federated work.
+        ModelMismatch, ModelNotAllowed: the model cannot be loaded.
+    """
+    images = settings.federation_images
+    if images is None or not images.is_dir() or not any(images.iterdir()):
+        raise NoData("This site has no images for federated work.")
+    folder = settings.federation_dir / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found, fresh = [], _Fresh(settings, model)
+    for one in find_inputs(images, settings.federation_references):
+        path = folder / f"{_name(one, hash_of(model), settings.lungs)}.npz"
+        kept = _read(path)
+        if kept is None:
+            say(f"the model looks at {one.name}")
+            kept = fresh.look(one, say)
+            if kept is not None:
+                _write(path, kept)
+        if kept is not None:
+            found.append(kept)
+    log.info("federation_images_looked_at", count=len(found))
+    return found
+
+
+def rows_of(shown: Segmentation) -> dict[str, Rows]:
+    """What each score of one Gaussian looks at in a segmentation; without those that it does not show."""
+    found = {}
+    for name, score in OF_ONE_GAUSSIAN.items():
+        rows = score.observe(shown)
+        if rows is None or len(rows) == 0:
+            continue
+        shares = np.ones(1)
+        if score is not PooledMahalanobis:
+            if shown.patches is None or shown.probability is None:
+                continue
+            z, y, x = shown.probability.shape
+            shares = tile_shares(shown.patches, (z, y, x))
+        found[name] = Rows(np.asarray(rows, dtype=np.float64), shares)
+    return found
+
+
+class _Fresh:
+    """Looks at an image; the network is loaded for the first one."""
+
+    def __init__(self, settings: Settings, model: Path) -> None:
+        self._settings, self._model = settings, model
+        self._toolkit: Toolkit | None = None
+
+    def look(self, one: Input, say: Say) -> LookedAt | None:
+        toolkit = self._toolkit = self._toolkit or _toolkit(self._settings, self._model)
+        try:
+            series = read_series(one.path, toolkit.modality)
+            result = analyse_case(series.volume, toolkit)
+            truth = None if one.reference is None else series.read_mask(one.reference)
+        except (InputRefused, CaseFailed) as problem:
+            say(f"{one.name} was left out: {problem}")
+            return None
+        pseudonyms = site_pseudonyms(self._settings.data_dir)
+        return LookedAt(
+            patient=pseudonyms.of("patient", one.patient),
+            rows=rows_of(result.segmentation),
+            values=result.values,
+            dice=None if truth is None else dice(result.segmentation.mask, truth),
+            empty=result.empty,
+        )
+
+
+def _toolkit(settings: Settings, model: Path) -> Toolkit:
+    return build_toolkit(
+        model, device=settings.device, threads=settings.threads, lungs=settings.lungs, allowed=settings.allow_list
+    )
+
+
+def _name(one: Input, model: str, lungs: str) -> str:
+    made = {"model": model, "lungs": lungs, "version": version("segwatch"), "patient": one.patient}
+    files = [_seen(one.path), None if one.reference is None else _seen(one.reference)]
+    return hashlib.sha256(json.dumps([made, files], sort_keys=True).encode()).hexdigest()
+
+
+def _seen(path: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of a file, or of every file of a series."""
+    files: Iterable[Path] = [path] if path.is_file() else sorted(path.rglob("*"))
+    told = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in told]
+
+
+def _write(path: Path, case: LookedAt) -> None:
+    arrays: dict[str, Any] = {}
+    for name, one in case.rows.items():
+        arrays |= {f"{name}.rows": one.rows, f"{name}.shares": one.shares}
+    told = {"patient": case.patient, "values": case.values, "dice": case.dice, "empty": case.empty}
+    arrays["told"] = np.frombuffer(json.dumps(told, allow_nan=False).encode(), dtype=np.uint8)
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    partial = path.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content.getvalue())
+    partial.replace(path)
+
+
+def _read(path: Path) -> LookedAt | None:
+    """What was kept; None where nothing was, or what is there is damaged: then it is looked at again."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            told = json.loads(arrays["told"].tobytes())
+            names = [key.removesuffix(".rows") for key in arrays.files if key.endswith(".rows")]
+            rows = {name: Rows(arrays[f"{name}.rows"], arrays[f"{name}.shares"]) for name in names}
+        return LookedAt(told["patient"], rows, told["values"], told["dice"], told["empty"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
