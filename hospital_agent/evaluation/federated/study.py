@@ -1,0 +1,156 @@
+"""The study from images to a report. Every step resumes."""
+
+import csv
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hospital_agent.analysis.errors import TooFewCases
+from hospital_agent.analysis.metrics.patient_bootstrap import DRAWS, LEVEL
+from hospital_agent.analysis.segmentation.network import choose_device
+from hospital_agent.evaluation.federated import tables
+from hospital_agent.evaluation.federated.measuring import AtSiteRow, rows_of
+from hospital_agent.evaluation.federated.sites import SITES, SitePlan, sites_of
+from hospital_agent.evaluation.federated.training import AVERAGED, LOCAL, POOLED, FederatedPlan, Strategies
+from hospital_agent.evaluation.markdown import readable
+from hospital_agent.evaluation.report import REPORT, RESULTS, RUN, SUMMARY
+from hospital_agent.evaluation.splits import split_patients
+from hospital_agent.evaluation.studies.section import section
+from hospital_agent.evaluation.tasks import FolderTask, Parts, tasks
+
+NAME = "federated"
+HOW = (
+    "The training patients of each dataset are shared out among four sites of different sizes; all images of a site, "
+    "for training and test, are as its scanner makes them. Every strategy trains the same network from the same start, "
+    "with the same number of optimiser steps in sequence: on all data in one place (pooled), at each site alone "
+    "(local), or in rounds whose changes of the weights are averaged in the fixed point of the secure sum (fedavg; "
+    "fedprox with a pull towards the common weights; fedbn with normalisation that stays at the site). Every test "
+    "patient is segmented at every site."
+)
+BETWEEN = (
+    "Mean difference of Dice with {level:.0%} intervals of {draws} paired draws of test patients. The networks are "
+    "held fixed; how far training matters is told by the spread over seeds in the first table."
+)
+
+
+@dataclass(frozen=True)
+class Federated:
+    """Federated against pooled and local training.
+
+    Args:
+        datasets: ready tasks whose images lie in folders, each with its plan.
+        sites: the same for all.
+    """
+
+    datasets: Mapping[str, FederatedPlan]
+    sites: Sequence[SitePlan] = SITES
+
+    def run(self, data: Path, out: Path, seeds: Sequence[int], *, quick: bool, device: str, command: str) -> Path:
+        """See `Study`.
+
+        Raises:
+            NoImages: a dataset has no images under the data folder.
+            TooFewCases: too few patients for the sites.
+            TrainingDiverged: the loss of a network stopped being a number.
+        """
+        study = self.shortened() if quick else self
+        begun, rows, sent = time.time(), [], {}
+        for name, plan in study.datasets.items():
+            for seed in seeds:
+                strategies, parts = study.strategies(name, plan, data, out, seed, device)
+                rows += list(rows_of(strategies, study.sites, parts.test, out / "rows"))
+                sent[name] = strategies.trained(AVERAGED).megabytes
+        study._write(rows, sent, out, seeds, command, device, time.time() - begun)
+        return out
+
+    def strategies(
+        self, name: str, plan: FederatedPlan, data: Path, out: Path, seed: int, device: str
+    ) -> tuple[Strategies, Parts]:
+        """Those of one dataset and seed, and who is in which part."""
+        task = tasks.load("hospital_agent.evaluation.tasks").get(name)
+        if not isinstance(task, FolderTask):
+            raise TooFewCases(f"'{name}' is no task whose images lie in folders.")
+        parts = split_patients(task.examples(data), task.split, seed, task.images_per_patient)
+        looked_at = sorted({example.patient for example in parts.test})
+        most = set(looked_at[: task.looked_at.test] if task.looked_at else looked_at)
+        parts = replace(parts, test=[example for example in parts.test if example.patient in most])
+        train = [*parts.train, *parts.validation]
+        made_of = [sorted(example.name for example in train), [asdict(site) for site in self.sites]]
+        return Strategies(
+            task, lambda: sites_of(task, train, self.sites, seed), made_of, plan, out / "networks" / name, seed, device
+        ), parts
+
+    def shortened(self) -> "Federated":
+        """The study in little. Its numbers say nothing."""
+        return replace(self, datasets={name: replace(plan, rounds=2, steps=3) for name, plan in self.datasets.items()})
+
+    def _write(
+        self, rows: Sequence[AtSiteRow], sent: Mapping[str, float], out: Path, seeds: Sequence[int], command: str,
+        device: str, seconds: float,
+    ) -> None:  # fmt: skip
+        found = tables.gains(rows)
+        sections = [{"title": "How", "text": HOW + "\n\n" + self._sites()}]
+        for name, plan in self.datasets.items():
+            text = [
+                f"{plan.rounds} rounds of {plan.steps} steps; {sent[name]:.1f} MB leave a site in all.\n",
+                tables.mean_dice(rows, name),
+                BETWEEN.format(level=LEVEL, draws=DRAWS) + "\n",
+                "Against pooled training:\n",
+                tables.differences(found, name, POOLED),
+                "Against training alone:\n",
+                tables.differences(found, name, LOCAL),
+            ]
+            sections.append({"title": name, "text": "\n".join(text)})
+        run = self._told(rows, seeds, command, device, seconds)
+        said = tables.sentences(found)
+        summary = {"study": NAME, "findings": said, "sections": sections, "gains": [asdict(one) for one in found],
+                   "seeds": list(seeds)}  # fmt: skip
+        (out / RUN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+        (out / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        with (out / RESULTS).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [one.name for one in fields(AtSiteRow)])
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+        report = "\n".join(["# Federated training\n", *section(run, summary, "##")])
+        (out / REPORT).write_text(report, encoding="utf-8")
+
+    def _sites(self) -> str:
+        parts = sum(site.share for site in self.sites)
+        told = (
+            f"'{site.name}': {site.share} of {parts} parts of the patients, "
+            + (
+                f"{readable(site.scanner.family)} of strength {site.scanner.strength}"
+                if site.scanner.strength
+                else "as they are"
+            )
+            for site in self.sites
+        )
+        return "\n".join(f"- {one}" for one in told) + "\n"
+
+    def _told(
+        self, rows: Sequence[AtSiteRow], seeds: Sequence[int], command: str, device: str, seconds: float
+    ) -> dict[str, Any]:
+        """What a reader must know of the run; `run.json`."""
+        on_gpu = choose_device(device).type == "cuda"
+        people = {name: {row.patient for row in rows if row.dataset == name} for name in self.datasets}
+        return {
+            "task": NAME,
+            "command": command,
+            "seeds": list(seeds),
+            "training": "; ".join(
+                f"{name}: {plan.rounds} x {plan.steps} steps of {plan.batch} tiles"
+                for name, plan in self.datasets.items()
+            ),
+            "patients": {name: f"{len(found)} tested" for name, found in people.items()},
+            "notes": [],
+            "seconds": round(seconds, 1),
+            "device": torch.cuda.get_device_name() if on_gpu else f"CPU ({platform.machine()})",
+            "versions": {name: version(name) for name in ("segwatch", "torch", "numpy")},
+        }

@@ -1,0 +1,127 @@
+"""Tables of the study: mean Dice at each site, and what federated training gains and loses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hospital_agent.analysis.metrics.patient_bootstrap import (
+    DRAWS,
+    interval,
+    mean_of_defined,
+    patient_copies,
+    weighted_means,
+)
+from hospital_agent.evaluation.federated.measuring import AtSiteRow
+from hospital_agent.evaluation.federated.training import AVERAGED, FEDERATED, LOCAL, POOLED, STRATEGIES
+from hospital_agent.evaluation.markdown import UNDEFINED, signed, table
+
+ALL = "all sites"
+NEAR = 0.02
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much higher the Dice of one strategy is than that of another, at one site or at all.
+
+    Args:
+        estimate, low, high: over patients of all seeds, paired; None where undefined.
+        seeds: in each seed.
+        patients: distinct.
+    """
+
+    dataset: str
+    site: str
+    strategy: str
+    against: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    seeds: tuple[float, ...]
+    patients: int
+
+
+def gains(rows: Sequence[AtSiteRow], draws: int = DRAWS) -> list[Gain]:
+    """Every federated strategy against pooled and local training, at each site and at all."""
+    found = []
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        own = [row for row in rows if row.dataset == dataset]
+        for site in [*dict.fromkeys(row.site for row in own), ALL]:
+            here = [row for row in own if site in (row.site, ALL)]
+            found += [_gain(here, dataset, site, one, other, draws) for one in FEDERATED for other in (POOLED, LOCAL)]
+    return found
+
+
+def _gain(rows: Sequence[AtSiteRow], dataset: str, site: str, one: str, other: str, draws: int) -> Gain:
+    by = {(row.strategy, row.seed, row.site, row.case): row.dice for row in rows}
+    pairs: dict[int, list[tuple[str, float]]] = {}
+    for row in rows:
+        against = by.get((other, row.seed, row.site, row.case))
+        if row.strategy == one and row.dice is not None and against is not None:
+            pairs.setdefault(row.seed, []).append((row.patient, row.dice - against))
+    patients = sorted({patient for told in pairs.values() for patient, _ in told})
+    if not patients:
+        return Gain(dataset, site, one, other, None, None, None, (), 0)
+    place, copies = {patient: i for i, patient in enumerate(patients)}, patient_copies(len(patients), draws)
+    means = [
+        weighted_means([value for _, value in told], [place[patient] for patient, _ in told], copies)
+        for told in pairs.values()
+    ]
+    drawn = mean_of_defined(means)
+    low, high = interval(drawn[1:])
+    seeds = tuple(float(one[0]) for one in means)
+    return Gain(dataset, site, one, other, float(drawn[0]), low, high, seeds, len(patients))
+
+
+def mean_dice(rows: Sequence[AtSiteRow], dataset: str) -> str:
+    """Strategy by site: mean over patients, then mean and SD over seeds."""
+    own = [row for row in rows if row.dataset == dataset]
+    sites = [*dict.fromkeys(row.site for row in own), ALL]
+    lines = [[name, *(_cell(own, name, site) for site in sites)] for name in STRATEGIES]
+    return table(["strategy", *sites], lines)
+
+
+def _cell(rows: Sequence[AtSiteRow], strategy: str, site: str) -> str:
+    here = [row for row in rows if row.strategy == strategy and site in (row.site, ALL) and row.dice is not None]
+    seeds = [[row.dice or 0.0 for row in here if row.seed == seed] for seed in dict.fromkeys(row.seed for row in here)]
+    if not seeds:
+        return UNDEFINED
+    means = [float(np.mean(values)) for values in seeds]
+    spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) >= 3 else ""
+    return f"{np.mean(means):.3f}{spread}"
+
+
+def differences(found: Sequence[Gain], dataset: str, against: str) -> str:
+    """What the federated strategies gain against another, with intervals and the range over seeds."""
+    own = [gain for gain in found if gain.dataset == dataset and gain.against == against]
+    sites = list(dict.fromkeys(gain.site for gain in own))
+    cell = {(gain.strategy, gain.site): _told(gain) for gain in own}
+    return table(["strategy", *sites], [[name, *(cell[name, site] for site in sites)] for name in FEDERATED])
+
+
+def _told(gain: Gain) -> str:
+    if gain.estimate is None:
+        return UNDEFINED
+    return f"{signed(gain.estimate)} ({signed(gain.low)} to {signed(gain.high)})"
+
+
+def sentences(found: Sequence[Gain]) -> list[str]:
+    """What the numbers say of federated averaging, made from them."""
+    return [said for gain in found if gain.strategy == AVERAGED for said in _said(gain)]
+
+
+def _said(gain: Gain) -> list[str]:
+    if gain.estimate is None:
+        return []
+    if gain.site == ALL and gain.against == POOLED:
+        near = "within" if abs(gain.estimate) <= NEAR else "not within"
+        return [f"{gain.dataset}: federated averaging is {near} {NEAR} Dice of pooled training: {_told(gain)}."]
+    if gain.site != ALL and gain.against == LOCAL:
+        verdict = "not told apart from"
+        if gain.low is not None and gain.low > 0:
+            verdict = "better than"
+        elif gain.high is not None and gain.high < 0:
+            verdict = "worse than"
+        site = f"{gain.dataset}, site '{gain.site}'"
+        return [f"{site}: federated averaging is {verdict} training alone: {_told(gain)}."]
+    return []

@@ -1,0 +1,168 @@
+"""Every strategy of the study on one seed: the same network, start, steps in sequence and optimiser."""
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
+from hospital_agent.analysis.segmentation.network import choose_device
+from hospital_agent.analysis.segmentation.unet import UNet
+from hospital_agent.evaluation.cache import fingerprint_of
+from hospital_agent.evaluation.federated.sites import SiteData
+from hospital_agent.evaluation.tasks import FolderTask
+from hospital_agent.federation.jobs import Float64Array
+from hospital_agent.federation.jobs.averaging import AveragingJob
+from hospital_agent.federation.jobs.rehearsal import rehearse
+from hospital_agent.training.local_training import LocalPlan, LocalTrainer
+from hospital_agent.training.refinement_tiles import Item
+from hospital_agent.training.segmenter import segmentation_loss
+from hospital_agent.training.tiles import endless_tiles, tile_dice
+
+POOLED, LOCAL, AVERAGED, PROXIMAL, OWN_NORMS = "pooled", "local", "fedavg", "fedprox", "fedbn"
+STRATEGIES = (POOLED, LOCAL, AVERAGED, PROXIMAL, OWN_NORMS)
+FEDERATED = (AVERAGED, PROXIMAL, OWN_NORMS)
+State = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class FederatedPlan:
+    """How all strategies train.
+
+    Args:
+        rounds, steps: averages, and optimiser steps between two of them; the others take as many steps in all, and
+            begin a new optimiser as often.
+        batch, learning_rate: of a step.
+        proximal: mu of FedProx.
+    """
+
+    rounds: int = 10
+    steps: int = 35
+    batch: int = 2
+    learning_rate: float = 3e-3
+    proximal: float = 0.01
+
+    def local(self, strategy: str) -> LocalPlan:
+        """Of one site under a strategy."""
+        plan = LocalPlan(self.rounds, self.steps, self.learning_rate)
+        if strategy == PROXIMAL:
+            return replace(plan, proximal=self.proximal)
+        return replace(plan, local_norms=strategy == OWN_NORMS)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a strategy came to.
+
+    Args:
+        by_site: the network of each site; the same for all where the strategy makes one.
+        megabytes: that one site sent; 0 where nothing was sent.
+    """
+
+    by_site: Mapping[str, State]
+    megabytes: float
+
+
+class Strategies:
+    """The networks of one seed, trained once and kept.
+
+    Args:
+        task: its network and grid.
+        sites: the data.
+        folder: where networks are kept.
+        seed: of start and draws.
+        device: auto, cpu or cuda.
+    """
+
+    def __init__(
+        self, task: FolderTask, sites: Callable[[], Sequence[SiteData]], made_of: object, plan: FederatedPlan,
+        folder: Path, seed: int, device: str,
+    ) -> None:  # fmt: skip
+        self.task, self.plan, self.seed = task, plan, seed
+        self._read = sites
+        self._sites: Sequence[SiteData] | None = None
+        self._made_of, self._folder = made_of, folder
+        self._device = choose_device(device)
+
+    @property
+    def sites(self) -> Sequence[SiteData]:
+        """Read when first needed."""
+        if self._sites is None:
+            self._sites = self._read()
+        return self._sites
+
+    def name(self, strategy: str) -> str:
+        """Under which name a strategy's networks and rows lie."""
+        made = [asdict(self.task.grid), asdict(self.task.shape), asdict(self.plan), self._made_of]
+        return f"seed{self.seed}-{strategy}-{fingerprint_of(made)}"
+
+    def trained(self, strategy: str) -> Trained:
+        """From the folder, or trained into it."""
+        place = self._folder / f"{self.name(strategy)}.pt"
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            made = self._train(strategy)
+            torch.save(asdict(made), place.with_suffix(".new"))
+            place.with_suffix(".new").replace(place)
+        return Trained(**torch.load(place, weights_only=True))
+
+    def segmenter(self, strategy: str, site: str) -> BundledSegmenter:
+        """The network that a site would use."""
+        network = UNet(self.task.shape)
+        network.load_state_dict(self.trained(strategy).by_site[site])
+        return BundledSegmenter(
+            network, self.task.grid, version=self.name(strategy), model_hash="0" * 64, device=self._device.type
+        )
+
+    def _train(self, strategy: str) -> Trained:
+        names = [site.name for site in self.sites]
+        if strategy == POOLED:
+            together = self._trainer("pooled", [i for s in self.sites for i in s.train], [], strategy)
+            self._alone(together)
+            return Trained(dict.fromkeys(names, _state(together.network)), 0.0)
+        trainers = [self._trainer(site.name, site.train, site.held_out, strategy) for site in self.sites]
+        if strategy == LOCAL:
+            for trainer in trainers:
+                self._alone(trainer)
+            return Trained(dict(zip(names, (_state(one.network) for one in trainers), strict=True)), 0.0)
+        start = trainers[0].shared.read()
+        done = rehearse(AveragingJob(start, rounds=self.plan.rounds, fewest_patients=1), trainers)
+        for trainer in trainers:
+            trainer.shared.write(done.result.weights)
+        return Trained(dict(zip(names, (_state(one.network) for one in trainers), strict=True)), 8e-6 * sum(done.sizes))
+
+    def _trainer(self, name: str, train: Sequence[Item], held_out: Sequence[Item], strategy: str) -> LocalTrainer:
+        torch.manual_seed(zlib.crc32(f"{self.task.name}/{self.seed}/start".encode()))
+        network = UNet(self.task.shape).to(self._device)
+        own = zlib.crc32(name.encode())
+
+        def batches(number: int) -> Iterator[object]:
+            return endless_tiles(
+                train, self.task.plan.patch, self.plan.batch, np.random.default_rng([self.seed, own, number])
+            )
+
+        tiles = _fixed_tiles(held_out, self.task, np.random.default_rng([self.seed, own, 0]))
+        return LocalTrainer(
+            network, batches, segmentation_loss, lambda net: [tile_dice(net, [tile]) for tile in tiles],
+            self.plan.local(strategy), cases=len(train), patients=len(train), judged_cases=len(tiles),
+        )  # fmt: skip
+
+    def _alone(self, trainer: LocalTrainer) -> None:
+        weights: Float64Array = trainer.shared.read()
+        for number in range(1, self.plan.rounds + 1):
+            weights = trainer.trained(weights, number)
+
+
+def _fixed_tiles(
+    items: Sequence[Item], task: FolderTask, rng: np.random.Generator
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """One tile of every held-out image."""
+    return [next(endless_tiles([item], task.plan.patch, 1, rng)) for item in items]
+
+
+def _state(network: nn.Module) -> State:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}

@@ -1,0 +1,168 @@
+"""The study of federated training on balls: who has which patients, what is trained, and what its tables say."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hospital_agent.analysis.errors import TooFewCases
+from hospital_agent.evaluation.config import task_from
+from hospital_agent.evaluation.federated import tables
+from hospital_agent.evaluation.federated.measuring import AtSiteRow
+from hospital_agent.evaluation.federated.sites import SITES, SitePlan, sites_of
+from hospital_agent.evaluation.federated.study import Federated
+from hospital_agent.evaluation.federated.training import AVERAGED, LOCAL, POOLED, STRATEGIES, FederatedPlan
+from hospital_agent.evaluation.results_page import results_page
+from hospital_agent.evaluation.rows import Condition
+from hospital_agent.evaluation.studies import studies
+from hospital_agent.evaluation.tasks import tasks
+from shared.registry import Registry
+from tests.hospital_agent.evaluation.test_tasks import TOML
+from tests.labelled_images import write_balls
+
+TWO = (SitePlan("many", 2), SitePlan("few", 1, Condition("contrast_and_noise", 3)))
+PLAN = FederatedPlan(rounds=2, steps=2)
+STUDY = Federated({"balls": PLAN}, TWO)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("balls")
+    write_balls(folder, patients=9, images=1)
+    (folder / "task.toml").write_text(TOML)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered(data):
+    known: Registry = Registry("task")
+    known.register("balls")(task_from(data / "task.toml"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("hospital_agent.evaluation.federated.study.tasks", known)
+        patched.setattr(known, "load", lambda package: known)
+        yield known
+
+
+@pytest.fixture(scope="module")
+def out(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out")
+    STUDY.run(data, folder, [0, 1], quick=False, device="cpu", command="hospital-agent evaluate")
+    return folder
+
+
+def test_every_patient_is_at_one_site_and_sizes_are_as_declared(data, registered):
+    task = registered.get("balls")
+    train = task.examples(data)
+    plans = (SitePlan("a", 4), SitePlan("b", 2), SitePlan("c", 3))
+    sites = sites_of(task, train, plans, seed=0)
+    assert [len(site.train) + len(site.held_out) for site in sites] == [4, 2, 3]
+    assert all(site.held_out for site in sites)
+    hashes = [item[0].tobytes() for site in sites for item in (*site.train, *site.held_out)]
+    assert len(set(hashes)) == 9
+
+
+def test_another_seed_shares_patients_out_otherwise(data, registered):
+    task = registered.get("balls")
+    one, other = (sites_of(task, task.examples(data), TWO, seed)[0].train for seed in (0, 1))
+    assert any(not np.array_equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
+
+
+def test_a_sites_images_are_as_its_scanner_makes_them(data, registered):
+    task = registered.get("balls")
+    plain, noisy = (
+        sites_of(task, task.examples(data), (SitePlan("a", 1, scanner), SitePlan("b", 1)), seed=0)[0].train[0]
+        for scanner in (Condition(), Condition("contrast_and_noise", 3))
+    )
+    assert not np.array_equal(plain[0], noisy[0])
+    np.testing.assert_array_equal(plain[1], noisy[1])
+
+
+def test_a_site_needs_two_patients(data, registered):
+    task = registered.get("balls")
+    with pytest.raises(TooFewCases, match="'tiny' would have 1"):
+        sites_of(task, task.examples(data), (SitePlan("large", 8), SitePlan("tiny", 1)), seed=0)
+
+
+def test_strategies_make_the_networks_that_they_should(data, out):
+    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+
+    def same(strategy, names=lambda name: True):
+        one, other = (strategies.trained(strategy).by_site[site] for site in ("many", "few"))
+        return all(torch.equal(one[name], other[name]) for name in one if names(name))
+
+    assert same(POOLED)
+    assert same(AVERAGED)
+    assert not same(LOCAL)
+    assert not same("fedbn")
+    assert same("fedbn", lambda name: name.endswith("head.weight"))
+    assert strategies.trained(LOCAL).megabytes == 0
+    weights = sum(value.numel() for value in strategies.trained(AVERAGED).by_site["many"].values())
+    assert strategies.trained(AVERAGED).megabytes == pytest.approx(8e-6 * (5 + 2 * (weights + 5) + 5))
+
+
+def test_the_report_is_made_of_all_strategies_and_sites(out):
+    report = (out / "report.md").read_text()
+    assert all(f"| {strategy} |" in report for strategy in STRATEGIES)
+    assert "'few': 1 of 3 parts of the patients, contrast and noise of strength 3" in report
+    assert (
+        len((out / "results.csv").read_text().splitlines()) == 1 + 2 * 2 * 5 * 2
+    )  # seeds, patients, strategies, sites
+    assert json.loads((out / "run.json").read_text())["seeds"] == [0, 1]
+
+
+def test_the_results_page_takes_the_study_in(out, tmp_path):
+    assert "## federated" in results_page([out])
+
+
+def test_a_second_run_trains_nothing(data, out, monkeypatch):
+    monkeypatch.setattr("hospital_agent.evaluation.federated.training.Strategies._train", None)
+    STUDY.run(data, out, [0, 1], quick=False, device="cpu", command="hospital-agent evaluate")
+
+
+def rows(gain):
+    """Two sites, two seeds, six patients: fedavg is `gain` better than the others everywhere."""
+    better = {AVERAGED: gain}
+    return [
+        AtSiteRow("d", strategy, site, seed, who, who, 0.5 + int(who) / 50 + better.get(strategy, 0.0))
+        for strategy in STRATEGIES
+        for site in ("many", "few")
+        for seed in (0, 1)
+        for who in map(str, range(6))
+    ]  # fmt: skip
+
+
+def test_gains_are_paired():
+    found = {(one.site, one.strategy, one.against): one for one in tables.gains(rows(0.1), draws=200)}
+    gain = found["few", AVERAGED, LOCAL]
+    assert (gain.estimate, gain.low, gain.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert found[tables.ALL, "fedprox", POOLED].estimate == pytest.approx(0)
+    assert gain.seeds == pytest.approx((0.1, 0.1))
+    assert gain.patients == 6
+
+
+@pytest.mark.parametrize(
+    ("gain", "near", "verdict"),
+    [(0.1, "not within", "better than"), (-0.1, "not within", "worse than"), (0.0, "within", "not told apart from")],
+)
+def test_sentences_follow_from_the_numbers(gain, near, verdict):
+    said = tables.sentences(tables.gains(rows(gain), draws=200))
+    assert len(said) == 3
+    assert f"is {near} 0.02 Dice of pooled" in said[-1]
+    assert f"site 'many': federated averaging is {verdict} training alone" in said[0]
+
+
+def test_an_image_without_a_dice_is_left_out():
+    undefined = [replace(row, dice=None) for row in rows(0.1)]
+    gain, *_ = tables.gains(undefined, draws=20)
+    assert gain.estimate is None
+    assert tables.sentences([gain]) == []
+
+
+def test_the_study_is_registered_with_sites_of_different_sizes():
+    found = studies.load("hospital_agent.evaluation.studies").get("federated")
+    assert isinstance(found, Federated)
+    assert set(found.datasets) <= set(tasks.load("hospital_agent.evaluation.tasks").names())
+    assert len({site.share for site in SITES}) == len(SITES) == 4
