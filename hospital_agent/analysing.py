@@ -90,6 +90,7 @@ def analyse(
 
 def _analysed(wish: Wish, allowed: "AllowList") -> dict[str, Any]:
     from hospital_agent.ingest.series import read_series
+    from hospital_agent.mask_labels import labels_told, mask_autoencoder_in, supplied
     from hospital_agent.pipeline import analyse_case
     from hospital_agent.shown_map import map_named
     from hospital_agent.toolkit import build_toolkit, modality_for
@@ -100,14 +101,16 @@ def _analysed(wish: Wish, allowed: "AllowList") -> dict[str, Any]:
         raise typer.BadParameter("is for CT; in MR no score looks at lungs.", param_hint="--lungs")
     say("reading")
     series = read_series(wish.path, modality)
-    given = None if wish.mask is None else series.read_mask(wish.mask)
+    labels = None if wish.mask is None else series.read_labels(wish.mask)
     given_lungs = None if wish.lungs is None else series.read_mask(wish.lungs)
     read_s = perf_counter() - begun
     say("loading the model")
     toolkit = build_toolkit(
-        wish.model, device=wish.device, with_network=given is None, allowed=allowed, modality=modality
+        wish.model, device=wish.device, with_network=labels is None, allowed=allowed, modality=modality
     )
     load_s = perf_counter() - begun - read_s
+    folder = mask_autoencoder_in(wish.model, toolkit)
+    given, refused = (None, None) if labels is None else supplied(labels, series.volume, folder)
     show = None if wish.map_out is None else map_named(wish.map, toolkit)
     result = analyse_case(series.volume, toolkit, mask=given, lungs=given_lungs, progress=say)
     written = wish.mask_out or wish.mask
@@ -118,7 +121,8 @@ def _analysed(wish: Wish, allowed: "AllowList") -> dict[str, Any]:
     told = result.to_json(mask_path=None if written is None else str(written))
     if wish.map_out is not None:
         told["segmentation"]["map"] = str(wish.map_out)
+    told["mask_autoencoder"], said = labels_told(result.segmentation, series.volume, folder, refused)
     told["timings_s"] = {"read": round(read_s, 4), "load_model": round(load_s, 4), **told["timings_s"]}
     told["timings_s"]["total"] = round(perf_counter() - begun, 4)
-    told["warnings"] = [*series.warnings, *told["warnings"]]
+    told["warnings"] = [*series.warnings, *told["warnings"], *said]
     return told

@@ -26,6 +26,13 @@ AllowedIn = Annotated[
 DataDir = Annotated[Path, typer.Option(envvar="AGENT_DATA_DIR", help="The agent's data folder.", file_okay=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 KindOfImage = Literal["CT", "MR"]
+FencesBy = Annotated[
+    Literal["label", "view", "mean"],
+    typer.Option(
+        help="What has thresholds of its own, from which on a mask agrees too badly with its reconstruction: each "
+        "label, each view (plane of slices), or the mean over labels."
+    ),
+]
 
 
 def say(sentence: str) -> None:

@@ -9,6 +9,7 @@ from hospital_agent.console import (
     Allow,
     AllowedIn,
     Device,
+    FencesBy,
     KindOfImage,
     allowed_models,
     check_device,
@@ -47,6 +48,7 @@ def fit(
             help="Train what this score needs as well: an autoencoder of features, or of --references; minutes."
         ),
     ] = None,
+    fences_by: FencesBy = "label",
     steps: Annotated[int, typer.Option(min=1, help="Of training what --method asks for.")] = 300,
 ) -> None:
     """Fit all scores to a model that others made, and write a model folder for `analyse` and AGENT_MODEL_DIR."""
@@ -66,7 +68,7 @@ def fit(
         model, images, references, out,
         allowed=allowed_models(allow, data_dir), device=device, orientation=orientation, mirroring=mirroring, copy=copy,
         name=name, say=say, modality=modality, autoencoder=autoencoder,
-        mask_autoencoder=mask_autoencoder,
+        mask_autoencoder=mask_autoencoder, fences_by=fences_by,
     )  # fmt: skip
     for sentence in fitted.left_out:
         say(sentence)

@@ -12,8 +12,9 @@ import numpy as np
 from hospital_agent.allow_list import AllowList
 from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.imaging.volume import Modality
+from hospital_agent.analysis.quality.label_fences import Grouping
 from hospital_agent.fitted_autoencoder import fit_autoencoder
-from hospital_agent.fitted_mask_autoencoder import fit_mask_autoencoder
+from hospital_agent.fitted_mask_autoencoder import fences_of_seen, fit_mask_autoencoder
 from hospital_agent.fitting import Fitted, Input, directions_of, find_inputs, fit, look_at
 from hospital_agent.foreign_models import describe, file_names, open_model, together
 from hospital_agent.ingest.nifti import is_nifti
@@ -49,6 +50,7 @@ def fit_folder(
     modality: Modality = "CT",
     autoencoder: "AutoencoderTraining | None" = None,
     mask_autoencoder: "MaskTraining | None" = None,
+    fences_by: Grouping = "label",
 ) -> Fitted:
     """Fit everything that can be fitted to a model and write its folder.
 
@@ -58,6 +60,7 @@ def fit_folder(
         copy: put the model's own files into the folder, so that it can be carried elsewhere.
         autoencoder: how to train an activation autoencoder, for segmentation distortion; None trains none.
         mask_autoencoder: how to train an autoencoder of masks on the references; None trains none.
+        fences_by: what has fences of its own on how well masks come back from it.
         modality: of the images; the folder keeps it, and what is of another one is left out.
 
     Raises:
@@ -101,6 +104,7 @@ def fit_folder(
         modality=modality,
         autoencoder=reconstructs,
         mask_autoencoder=masks,
+        mask_fences=None if masks is None else fences_of_seen(seen, masks.shape.label_count, fences_by, say),
     )
     learnt = [seen for seen, made in ((FEATURES_SEEN, reconstructs), (MASKS_SEEN, masks)) if made is not None]
     (out / "MODEL_CARD.md").write_text(card(told, kept, fitted, modality, learnt), encoding="utf-8")

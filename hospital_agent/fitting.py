@@ -8,12 +8,13 @@ cases; whether the network itself had seen these people is for whoever chooses t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from hospital_agent.analysis.errors import NotApplicable, TooFewCases
+from hospital_agent.analysis.imaging.slices import Slices, slices_of
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.normalise import ValidationRange, log_ratios, normalised
 from hospital_agent.analysis.ood import Observation, OodScore, ood_scores
@@ -58,6 +59,7 @@ class Seen:
         values: features and confidences.
         dice: None without a reference, or where reference and mask are both empty.
         empty: whether nothing was segmented.
+        slices: of the image.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Seen:
     values: Values
     dice: float | None
     empty: bool
+    slices: Slices = field(default_factory=Slices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +184,7 @@ def _look(one: Input, toolkit: Toolkit) -> Seen:
         {**result.features, **result.uncertainty},
         None if truth is None else dice(result.segmentation.mask, truth),
         result.empty,
+        slices_of(series.volume),
     )
 
 

@@ -5,7 +5,7 @@
     reference.safetensors   fitted OOD scores, one prefix a score
     validation.json         score -> smallest, median, largest over in-distribution validation cases
     autoencoder.*           weights and shape of an activation autoencoder; not there for every model
-    mask_autoencoder.*      weights and shape of an autoencoder of masks; not there for every model
+    mask_autoencoder.*      weights and shape of an autoencoder of masks, and its fences; not there for every model
     quality.json            the quality model, with how well its flag finds failures; not there for every model
     MODEL_CARD.md           for people; not part of the hash
 
@@ -31,6 +31,7 @@ from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore, ood_scores
 from hospital_agent.analysis.quality import QualityModel, quality_models
+from hospital_agent.analysis.quality.label_fences import FenceSet
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.autoencoder_files import AUTOENCODER_FILES, load_autoencoder, save_autoencoder
 from hospital_agent.foreign_models import BACKENDS, Spec, open_model
@@ -80,6 +81,15 @@ def modality_of(folder: Path) -> Modality:
     return _modality(_read_manifest(folder))
 
 
+def holds_mask_autoencoder(folder: Path) -> bool:
+    """Whether an autoencoder of masks belongs to a model folder; its files stay unread.
+
+    Raises:
+        ModelMismatch: it is no model folder.
+    """
+    return MASK_AUTOENCODER_FILES[0] in _read_manifest(folder).get("files", {})
+
+
 def load_model(
     folder: Path, *, device: str = "auto", with_network: bool = True, allowed: AllowList = NOBODY
 ) -> LoadedModel:
@@ -126,12 +136,13 @@ def save_model(
     made_from: Mapping[str, Any],
     modality: Modality = "CT",
     mask_autoencoder: "MaskAutoencoder | None" = None,
+    mask_fences: FenceSet | None = None,
 ) -> str:
     """Write a model folder; `made_from` says how it was trained. Returns the hash of the model.
 
     Args:
         quality_kind, quality: None for a model without one.
-        mask_autoencoder: that reconstructs its masks, or None.
+        mask_autoencoder, mask_fences: that reconstructs its masks, and from when on one is unusual, or None.
     """
     from safetensors.numpy import save_file
 
@@ -144,7 +155,7 @@ def save_model(
         _write_json(folder / QUALITY, {"kind": quality_kind, "model": quality})
         parts = (*parts, QUALITY)
     if mask_autoencoder is not None:
-        save_mask_autoencoder(folder, mask_autoencoder)
+        save_mask_autoencoder(folder, mask_autoencoder, mask_fences)
         parts = (*parts, *MASK_AUTOENCODER_FILES)
     described: dict[str, Any] = {"network": asdict(network.shape), "grid": asdict(grid)}
     if modality != "CT":
@@ -165,6 +176,7 @@ def save_foreign_model(
     modality: Modality = "CT",
     autoencoder: "ActivationAutoencoder | None" = None,
     mask_autoencoder: "MaskAutoencoder | None" = None,
+    mask_fences: FenceSet | None = None,
 ) -> str:
     """Write the model folder of a model from elsewhere: what was fitted to it, and where its own files are.
 
@@ -173,7 +185,7 @@ def save_foreign_model(
         quality: kind and JSON of the quality model, or None.
         modality: of the images that it reads.
         autoencoder: of its bottleneck's activations, or None.
-        mask_autoencoder: that reconstructs its masks, or None.
+        mask_autoencoder, mask_fences: that reconstructs its masks, and from when on one is unusual, or None.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_fitted(folder, ood, validation)
@@ -185,7 +197,7 @@ def save_foreign_model(
         save_autoencoder(folder, autoencoder)
         parts = (*parts, *AUTOENCODER_FILES)
     if mask_autoencoder is not None:
-        save_mask_autoencoder(folder, mask_autoencoder)
+        save_mask_autoencoder(folder, mask_autoencoder, mask_fences)
         parts = (*parts, *MASK_AUTOENCODER_FILES)
     described = {"external": external, "modality": modality}
     return _write_manifest(folder, parts, name, version, external["backend"], described, made_from)

@@ -111,14 +111,15 @@ def analyse_case(
     volume: Volume,
     toolkit: Toolkit,
     *,
-    mask: BoolArray | None = None,
+    mask: BoolArray | Segmentation | None = None,
     lungs: BoolArray | None = None,
     progress: Progress | None = None,
 ) -> CaseResult:
     """Segment a volume, or take a mask that another product made, and score it.
 
     Args:
-        mask: (Z, Y, X) bool on the volume's grid; then nothing is segmented, and scores of the network are None.
+        mask: (Z, Y, X) bool on the volume's grid, or a segmentation around one (`supplied_segmentation`); then nothing
+            is segmented, and scores of the network are None.
         lungs: (Z, Y, X) bool on the volume's grid; found by the toolkit's backend when not given.
         progress: told the name of each stage as it begins.
 
@@ -223,7 +224,9 @@ def _find_lungs(
         return None, "none"
 
 
-def _segment(volume: Volume, toolkit: Toolkit, mask: BoolArray | None) -> Segmentation:
+def _segment(volume: Volume, toolkit: Toolkit, mask: BoolArray | Segmentation | None) -> Segmentation:
+    if isinstance(mask, Segmentation):
+        return mask
     if mask is not None:
         return supplied_segmentation(mask)
     if toolkit.segmenter is None:

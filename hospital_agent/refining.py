@@ -6,7 +6,7 @@ the agent at it.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hospital_agent.console import Device, check_device, print_json, say
+from hospital_agent.console import Device, FencesBy, check_device, print_json, say
+from hospital_agent.refining_card import MadeFrom, card
 
 if TYPE_CHECKING:
-    from hospital_agent.analysis.quality.tukey import Fences
+    from hospital_agent.analysis.quality.label_fences import FenceSet, Grouping
     from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
     from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
     from hospital_agent.fitting import Input
@@ -27,13 +28,6 @@ if TYPE_CHECKING:
 
 CHANGES = "refinement.json"
 FenceSource = Literal["annotated", "target"]
-MadeFrom = Literal["given", "model", "annotated"]
-MASKS_SEEN: dict[MadeFrom, str] = {
-    "given": "was given with `--mask-autoencoder`; whether it has seen the annotated masks is not known here.",
-    "model": "is that of the model before, whose card says which masks it has seen.",
-    "annotated": "was trained on all annotated masks, as no other was given (`--mask-autoencoder`): those of the\n"
-    "  held-out patients too, so its scores and fences are tighter here than for a new patient.",
-}
 
 
 def refine(
@@ -51,6 +45,7 @@ def refine(
     fences: Annotated[
         FenceSource, typer.Option(help="Whose quartiles say what is unusual; target as published.")
     ] = "annotated",
+    fences_by: FencesBy = "label",
     epochs: Annotated[int, typer.Option(min=1, help="At most, over the flagged cases.")] = 5,
     even_if_all: Annotated[bool, typer.Option("--even-if-all", help="Go on where every case is flagged.")] = False,
     device: Device = "auto",
@@ -75,11 +70,11 @@ def refine(
     refuse_no_images(unlabelled)
     annotated = in_task(read_cases(known, loaded, say), segmenter.classes - 1)
     autoencoder, made = autoencoder_for(loaded, mask_autoencoder, annotated, segmenter.classes - 1)
-    limits = fences_from(annotated if fences == "annotated" else unlabelled, segmenter, autoencoder, fences)
+    limits = fences_from(annotated if fences == "annotated" else unlabelled, segmenter, autoencoder, fences, fences_by)
     plan = RefinementPlan(patch=segmenter.grid.tile, most_epochs=epochs, even_if_all=even_if_all)
     result = refined_by(segmenter, autoencoder, unlabelled, annotated, limits, plan, say)
     judged = [*references_of(known, result.held_out), *without(found, result)]
-    told = propose(out, loaded, segmenter, autoencoder, result, judged, made)
+    told = propose(out, loaded, segmenter, autoencoder, result, judged, limits, made)
     print_json({"model": str(out), **told})
 
 
@@ -166,17 +161,18 @@ def fences_from(
     segmenter: "BundledSegmenter",
     autoencoder: "MaskAutoencoder",
     source: FenceSource,
-) -> "Fences":
-    """Fences over what the model makes of cases.
+    by: "Grouping",
+) -> "FenceSet":
+    """Fences over what the model makes of cases, for each label or view or for all together.
 
     Raises:
-        TooFewCases: fewer than four can be judged.
+        TooFewCases: no label or view has four that can be judged.
     """
-    from hospital_agent.analysis.quality.tukey import fences_of
+    from hospital_agent.analysis.quality.label_fences import fence_set
     from hospital_agent.training.refinement_cases import look
 
-    judged = (look(segmenter, autoencoder, case).pseudo for case in cases)
-    return fences_of(judged, "validation" if source == "annotated" else "target")
+    judged = (look(segmenter, autoencoder, case).measures for case in cases)
+    return fence_set(judged, by, "validation" if source == "annotated" else "target")
 
 
 def references_of(known: "Sequence[Input]", patients: Sequence[str]) -> "list[Input]":
@@ -201,6 +197,7 @@ def propose(
     autoencoder: "MaskAutoencoder",
     result: "Refined",
     judged: "Sequence[Input]",
+    limits: "FenceSet",
     made: MadeFrom,
 ) -> dict[str, Any]:
     """Write the folder of the proposed version, with scores fitted to what its own network shows.
@@ -209,6 +206,8 @@ def propose(
 
     Args:
         judged: the images that scores are fitted to, with the references that a quality model may be fitted to.
+        limits: the fences that flagged cases; they stay with the mask autoencoder. They are of the masks that the
+            network before made: it had not been trained on these cases.
         made: where the mask autoencoder comes from.
 
     Returns:
@@ -232,6 +231,7 @@ def propose(
         "flagged_after": len(result.flagged_after),
         "held_out_patients": len(result.held_out),
         "mask_autoencoder": made,
+        "fences": limits.to_json(),
         "table": [row.to_json() for row in result.table],
     }
     version = f"{loaded.version}-refined-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]}"
@@ -254,50 +254,8 @@ def propose(
         made_from=told,
         modality=loaded.modality,
         mask_autoencoder=autoencoder,
+        mask_fences=limits,
     )
     (out / CHANGES).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     (out / "MODEL_CARD.md").write_text(card(loaded.name, version, told, fitted.left_out), encoding="utf-8")
     return {"version": version, **told}
-
-
-def card(name: str, version: str, told: Mapping[str, Any], left_out: Sequence[str]) -> str:
-    """MODEL_CARD.md of a proposed version: what changed, every number computed."""
-    rows = "\n".join(
-        f"| {row['cases']} | {row['measure']} | {row['count']} | {_number(row['before'])} | {_number(row['after'])} "
-        f"| {_number(row['low'])} to {_number(row['high'])} |"
-        for row in told["table"]
-    )
-    missing = "\n".join(f"- {sentence}" for sentence in left_out) or "- Nothing."
-    before = told["refined_from"]
-    return f"""# Model card: {name} {version}
-
-**Proposed, and in use nowhere until a person decides so. A quality-monitoring aid, not for diagnosis.**
-
-Refined from {before["name"]} {before["version"]} (`{before["hash"]}`) in {told["epochs"]} epochs on cases whose masks
-disagreed with their reconstruction; {told["flagged_before"]} were flagged before and {told["flagged_after"]} after.
-
-The annotated cases of the table are held out: their patients taught the network nothing. The interval is that of
-after - before over resampled patients. pDC and pHD compare a mask with its own reconstruction, and not with the truth.
-
-## Whom it has seen
-
-- The network was trained on the flagged cases and on annotated patients. {told["held_out_patients"]} annotated patients
-  are held out; a quality model is fitted to the Dice of these alone, and needs failed and good masks among them.
-- The scores' reference holds no flagged case. It holds annotated patients on whom the network was trained: a new
-  patient may look a little less usual than they do.
-- The mask autoencoder {MASKS_SEEN[told["mask_autoencoder"]]}
-
-## What changed
-
-| cases | measure | n | before | after | 95 % interval of the difference |
-|---|---|---|---|---|---|
-{rows}
-
-## Not there
-
-{missing}
-"""
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hospital_agent.analysis.errors import NotCompared, WorseAfterwards
-from hospital_agent.analysis.imaging.slice_plane import slice_plane
+from hospital_agent.analysis.imaging.slices import slices_of
 from hospital_agent.analysis.imaging.task_labels import task_labels
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.metrics.dice import dice
@@ -103,7 +103,7 @@ def looked_at(found: Segmentation, autoencoder: MaskAutoencoder, case: Refinemen
             apart = surface_distances(own, truth, case.volume.spacing_mm)
             distances.append(FARTHEST_MM if apart is None else min(apart.hausdorff_mm, FARTHEST_MM))
     return Looked(
-        case_measures(found, count, slice_plane(case.volume)),
+        case_measures(found, count, slices_of(case.volume)),
         np.zeros_like(labels) if again is None else again,
         float(np.mean(overlaps)) if overlaps else None,
         float(np.mean(distances)) if distances else None,

@@ -1,6 +1,7 @@
 """`fit --method mask_autoencoder`: from references to a model folder that reconstructs, or a sentence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 import torch
 
 from hospital_agent.analysis.errors import NotApplicable, UnknownLabel
+from hospital_agent.analysis.imaging.slices import SlicePlane, Slices
+from hospital_agent.analysis.segmentation.base import Reconstruction
 from hospital_agent.analysis.segmentation.ensemble import EnsembleOfSegmenters
 from hospital_agent.analysis.segmentation.torchscript import load_torchscript
-from hospital_agent.fitted_mask_autoencoder import fit_mask_autoencoder, label_count_of
-from hospital_agent.fitting import find_inputs
+from hospital_agent.fitted_mask_autoencoder import fences_of_seen, fit_mask_autoencoder, label_count_of
+from hospital_agent.fitting import Seen, find_inputs
 from hospital_agent.training.mask_autoencoder import MaskTraining
 from tests.fitted_model import digest_of, write_cases
+from tests.patches import segmentation_of
 from tests.torchscript_model import write_torchscript
 
 
@@ -36,15 +40,48 @@ def test_from_references_to_a_folder_that_reconstructs(run: Any, given: tuple[Pa
     done = run(*asked, "--references", cases / "references")
     assert done.code == 0, done.err
     assert {"mask_autoencoder_pdc", "mask_autoencoder_phd"} <= set(done.json["ood"])
+    assert "nothing says from when on a mask is unusual" in done.err
     assert "but not to the mask autoencoder" in (out / "MODEL_CARD.md").read_text()
     done = run("analyse", cases / "images" / "case_1_0000.nii.gz", "--model", out, *allowed)
     assert done.code == 0, done.err
     assert 0 <= done.json["ood"]["mask_autoencoder_pdc"] <= 1
     assert done.json["ood"]["mask_autoencoder_phd"] is not None
     assert done.json["failures"] == []
+    assert set(done.json["mask_autoencoder"]["labels"]) == {"1"}
+    assert done.json["mask_autoencoder"]["fences"] is None, "after five steps nothing comes back, and nothing is usual"
+    mask = cases / "references" / "case_1.nii.gz"
+    given = run("analyse", cases / "images" / "case_1_0000.nii.gz", "--mask", mask, "--model", out, *allowed[:2])
+    assert given.code == 0, given.err
+    assert given.json["ood"]["mask_autoencoder_phd"] is not None, "the mask of another product is reconstructed too"
     (out / "mask_autoencoder.json").write_text("{}")
     broken = run("analyse", cases / "images" / "case_1_0000.nii.gz", "--model", out, *allowed)
     assert (broken.code, "mask_autoencoder.json" in broken.err) == (1, True)
+
+
+def seen(pdc: float, plane: SlicePlane) -> Seen:
+    """What a pass left of a mask of two labels, the second a little better than the first."""
+    shown = replace(
+        segmentation_of(None), reconstructed=Reconstruction(1 - np.array([pdc, pdc + 0.1]), np.full(2, 4.0))
+    )
+    return Seen("c", "p", shown, {}, None, empty=False, slices=Slices(plane, 1.0))
+
+
+def test_fences_are_of_the_masks_that_the_model_made_of_the_images() -> None:
+    """Quartiles 0.675 and 0.825 of the first label in axial slices: its fence is 0.675 - 1.5 * 0.15."""
+    said: list[str] = []
+    cases = [seen(0.6 + 0.1 * i, "axial") for i in range(4)] + [seen(0.2, "coronal")] * 3
+    by_label = fences_of_seen(cases[:4], 2, "label", said.append)
+    assert by_label is not None
+    assert by_label.groups["1"].low_pdc == pytest.approx(0.45)
+    assert by_label.groups["2"].low_pdc == pytest.approx(0.55)
+    assert by_label.groups["1"].high_phd_mm == 5.0
+    by_view = fences_of_seen(cases, 2, "view", said.append)
+    assert by_view is not None
+    assert set(by_view.groups) == {"axial"}
+    assert said == []
+    empty = replace(cases[0], shown=segmentation_of(None))
+    assert fences_of_seen([*cases[:3], empty], 2, "label", said.append) is None
+    assert "at least 4 cases" in said[0]
 
 
 def with_label(cases: Path, folder: Path, number: int) -> Path:

@@ -12,12 +12,15 @@ from torch import nn
 from hospital_agent.analysis.errors import NotApplicable
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood.mask_autoencoder import PseudoDice
+from hospital_agent.analysis.quality.label_fences import FenceSet
+from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoderShape
 from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
 from hospital_agent.fitting import Input
-from hospital_agent.mask_autoencoder_files import save_mask_autoencoder
+from hospital_agent.mask_autoencoder_files import load_fences, save_mask_autoencoder
 from hospital_agent.model_folder import LoadedModel, load_model, save_model
-from hospital_agent.refining import MASKS_SEEN, card, references_of, trainable, without
+from hospital_agent.refining import references_of, trainable, without
+from hospital_agent.refining_card import MASKS_SEEN, card
 from hospital_agent.training.mask_autoencoder import MaskTraining, train_mask_autoencoder
 from hospital_agent.training.refinement import Refined, RefinementPlan
 from tests.anatomy import GRID, SPACING, case, heart, heart_autoencoder, heart_network, hearts
@@ -80,7 +83,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_from_a_site_to_a_proposed_version(run: Any, site: Path, tmp_path: Path) -> None:
     out = tmp_path / "proposed"
     before = {path.name: path.read_bytes() for path in (site / "model").iterdir()}
-    done = run(*arguments(site, out))
+    done = run(*arguments(site, out, epochs=2))
     assert done.code == 0, done.err
     told = done.json
     assert told["proposed"] is True
@@ -102,6 +105,11 @@ def test_from_a_site_to_a_proposed_version(run: Any, site: Path, tmp_path: Path)
     assert "reference holds no flagged case" in card
     assert "no quality model" in card, "two good masks teach nobody what a failed one is"
     assert f"{told['table'][0]['after']:.3f}" in card
+    assert (told["fences"]["by"], set(told["fences"]["groups"])) == ("label", {"1", "2", "3"})
+    assert f"| label 2 | {told['fences']['groups']['2']['low_pdc']:.3f} |" in card
+    limits = load_fences(out)
+    assert limits is not None
+    assert limits.to_json() == told["fences"], "they stay with the mask autoencoder"
     assert {path.name: path.read_bytes() for path in (site / "model").iterdir()} == before
 
     refined = load_model(out, device="cpu")
@@ -110,12 +118,16 @@ def test_from_a_site_to_a_proposed_version(run: Any, site: Path, tmp_path: Path)
     assert {"mask_autoencoder_pdc", "mask_autoencoder_phd", "mahalanobis"} <= set(refined.ood)
     done = run("analyse", site / "images" / "u0.nii.gz", "--model", out, "--device", "cpu")
     assert done.code == 0, done.err
-    was = run("analyse", site / "images" / "u0.nii.gz", "--model", site / "model", "--device", "cpu").json["features"]
+    sick = run("analyse", site / "images" / "u0.nii.gz", "--model", site / "model", "--device", "cpu").json
+    was = sick["features"]
     assert 0.5 * was["lesion_volume_ml"] < done.json["features"]["lesion_volume_ml"] < was["lesion_volume_ml"], (
         "only the artefact is gone"
     )
     assert done.json["ood"]["mask_autoencoder_pdc"] is not None
     assert done.json["failures"] == []
+    assert done.json["mask_autoencoder"]["fences"] == told["fences"]
+    assert sick["mask_autoencoder"]["labels"]["1"]["phd_mm"] > done.json["mask_autoencoder"]["labels"]["1"]["phd_mm"]
+    assert (sick["mask_autoencoder"]["beyond"], sick["mask_autoencoder"]["unjudged"]) == ({}, ["1", "2", "3"])
 
     again = run(*arguments(site, out))
     assert (again.code, "holds a model folder already" in again.err) == (1, True)
@@ -165,12 +177,14 @@ def test_the_card_says_which_masks_the_autoencoder_has_seen() -> None:
     told = {
         "refined_from": {"name": "hearts", "version": "1", "hash": "h"},
         "epochs": 1, "flagged_before": 1, "flagged_after": 0, "held_out_patients": 2, "table": [],
+        "fences": FenceSet.of_mean(Fences(0.5, 20.0, 4, "target")).to_json(),
     }  # fmt: skip
     said = {made: " ".join(card("hearts", "2", {**told, "mask_autoencoder": made}, []).split()) for made in MASKS_SEEN}
     assert "was trained on all annotated masks" in said["annotated"]
     assert "those of the held-out patients too" in said["annotated"]
     assert "not known here" in said["given"]
     assert "that of the model before" in said["model"]
+    assert "| mean over labels | 0.500 | 20.000 | 4 of the site, not annotated |" in said["model"]
 
 
 def test_a_model_from_elsewhere_is_refined_elsewhere() -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from hospital_agent.analysis.errors import ModelMismatch, TooFewCases
-from hospital_agent.analysis.imaging.slice_plane import SlicePlane
+from hospital_agent.analysis.imaging.slices import Slices
 from hospital_agent.analysis.quality.tukey import FEWEST, Fences, PseudoMeasures, Source, fences_by_group
 
 Grouping = Literal["label", "view", "mean"]
@@ -30,18 +30,18 @@ class CaseMeasures:
     Args:
         mean: over the labels that are there.
         by_label: label 1..L -> its own; both None where neither mask nor reconstruction holds it.
-        plane: of the image's slices.
+        slices: of the image.
     """
 
     mean: PseudoMeasures
     by_label: Mapping[int, PseudoMeasures] = field(default_factory=dict)
-    plane: SlicePlane = "isotropic"
+    slices: Slices = field(default_factory=Slices)
 
     def groups(self, by: Grouping) -> dict[str, PseudoMeasures]:
         """Name of each group of fences that judges this case -> what is judged by them."""
         if by == "label":
             return {str(label): measures for label, measures in self.by_label.items()}
-        return {self.plane if by == "view" else MEAN: self.mean}
+        return {self.slices.plane if by == "view" else MEAN: self.mean}
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,18 @@ def fence_set(cases: Iterable[CaseMeasures], by: Grouping, source: Source = "val
     Args:
         source: what the cases are, which the fences remember.
 
+    No fence of pHD lies nearer to the upper quartile than the diagonal of the largest pixel (`fences_of`).
+
     Raises:
         TooFewCases: no group has four cases that can be judged.
     """
     of: dict[str, list[PseudoMeasures]] = {}
+    pixels = [0.0]
     for case in cases:
+        pixels.append(case.slices.pixel_mm)
         for group, measures in case.groups(by).items():
             of.setdefault(group, []).append(measures)
-    groups = fences_by_group(of, source)
+    groups = fences_by_group(of, source, max(pixels))
     if not groups:
         raise TooFewCases(
             f"Fences need at least {FEWEST} cases of one group whose pDC and pHD are defined and not at their end, "

@@ -64,7 +64,7 @@ class Fences:
         return found.phd_mm is not None and found.phd_mm > self.high_phd_mm
 
 
-def fences_of(cases: Iterable[PseudoMeasures], source: Source = "validation") -> Fences:
+def fences_of(cases: Iterable[PseudoMeasures], source: Source = "validation", pixel_mm: float = 0.0) -> Fences:
     """Q1 - 1.5 IQR of pDC and Q3 + 1.5 IQR of pHD, quartiles interpolated linearly between cases.
 
     Cases with an infinite or a missing value are left out: in the published code one infinite pHD makes IQR and
@@ -73,12 +73,14 @@ def fences_of(cases: Iterable[PseudoMeasures], source: Source = "validation") ->
 
     Args:
         source: what the cases are, which the fences remember.
+        pixel_mm: the fence of pHD lies at least so far above Q3. Distances on a grid are multiples of its steps: where
+            most cases have the same one, the IQR is 0, and without this the next larger one is unusual.
 
     Raises:
         TooFewCases: fewer than four cases have both values.
 
     Source:
-        QC autoencoder and refinement 2021, eq. 3-4.
+        QC autoencoder and refinement 2021, eq. 3-4; differs: `pixel_mm`.
     """
     known = [
         (case.pdc, case.phd_mm)
@@ -93,18 +95,20 @@ def fences_of(cases: Iterable[PseudoMeasures], source: Source = "validation") ->
     (first, third), (first_far, third_far) = (np.quantile(column, (0.25, 0.75)) for column in zip(*known, strict=True))
     return Fences(
         low_pdc=float(first - REACH * (third - first)),
-        high_phd_mm=float(third_far + REACH * (third_far - first_far)),
+        high_phd_mm=float(third_far + max(REACH * (third_far - first_far), pixel_mm)),
         case_count=len(known),
         source=source,
     )
 
 
-def fences_by_group(cases: Mapping[str, Sequence[PseudoMeasures]], source: Source = "validation") -> dict[str, Fences]:
-    """Fences for each view or label set, each from its own cases; a group with too few has none."""
+def fences_by_group(
+    cases: Mapping[str, Sequence[PseudoMeasures]], source: Source = "validation", pixel_mm: float = 0.0
+) -> dict[str, Fences]:
+    """Fences for each view or label, each from its own cases; a group with too few has none."""
     found = {}
     for group, measures in cases.items():
         try:
-            found[group] = fences_of(measures, source)
+            found[group] = fences_of(measures, source, pixel_mm)
         except TooFewCases:
             continue
     return found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hospital_agent.analysis.errors import NotApplicable
-from hospital_agent.analysis.imaging.slice_plane import SlicePlane
+from hospital_agent.analysis.imaging.slices import Slices
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.ood.mask_autoencoder import PseudoDice, PseudoHausdorff
 from hospital_agent.analysis.quality.candidates import Selection, blended, select
@@ -75,12 +75,12 @@ def pseudo_measures(found: Segmentation, label_count: int) -> PseudoMeasures:
     return PseudoMeasures(None if gap is None else 1 - gap, far)
 
 
-def case_measures(found: Segmentation, label_count: int, plane: SlicePlane) -> CaseMeasures:
+def case_measures(found: Segmentation, label_count: int, slices: Slices) -> CaseMeasures:
     """pDC and pHD of a segmentation with its reconstruction: the means, and each label's own.
 
     Args:
-        plane: of the image's slices; see `slice_plane`.
+        slices: of the image; see `slices_of`.
     """
     gaps, far = PseudoDice(label_count).by_label(found), PseudoHausdorff(label_count).by_label(found)
     own = {label: PseudoMeasures(None if gap is None else 1 - gap, far[label]) for label, gap in gaps.items()}
-    return CaseMeasures(pseudo_measures(found, label_count), own, plane)
+    return CaseMeasures(pseudo_measures(found, label_count), own, slices)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hospital_agent.analysis.errors import ModelMismatch, TooFewCases
-from hospital_agent.analysis.imaging.slice_plane import SlicePlane
+from hospital_agent.analysis.imaging.slices import SlicePlane, Slices
 from hospital_agent.analysis.quality.label_fences import CaseMeasures, FenceSet, Grouping, fence_set
 from hospital_agent.analysis.quality.tukey import PseudoMeasures, fences_of
 from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
@@ -22,7 +22,7 @@ def case(ball: float | None, ring: float | None, far: float = 4.0, plane: SliceP
     own = {n: NOTHING if pdc is None else PseudoMeasures(pdc, far) for n, pdc in ((1, ball), (2, ring))}
     known = [pdc for pdc in (ball, ring) if pdc is not None]
     mean = PseudoMeasures(sum(known) / len(known), far) if known else NOTHING
-    return CaseMeasures(mean, own, plane)
+    return CaseMeasures(mean, own, Slices(plane))
 
 
 EASY = [case(ball, ring, 3.0 + i) for i, (ball, ring) in enumerate(zip(BALL, RING, strict=True))]
@@ -83,6 +83,20 @@ def test_a_label_that_only_one_of_two_masks_holds_lies_beyond() -> None:
     assert fence_set([*EASY, lost], "label") == fence_set(
         [*EASY, CaseMeasures(lost.mean, {1: PseudoMeasures(0.95, 4.0)})], "label"
     ), "what stands for infinity is no part of the quartiles"
+
+
+def test_on_a_coarse_grid_the_next_step_is_not_unusual() -> None:
+    """Every ball moved by one pixel of 2 mm: the IQR is 0. One that moved along its diagonal, 2.8 mm, is as usual."""
+    same = [CaseMeasures(PseudoMeasures(0.9, 2.0), {1: PseudoMeasures(0.9, 2.0)}, Slices("axial", 8**0.5))] * 6
+    found = fence_set(same, "label")
+    assert found.groups["1"].high_phd_mm == pytest.approx(2 + 8**0.5)
+    assert not found.groups["1"].flags_phd(PseudoMeasures(0.9, 8**0.5))
+    assert found.groups["1"].flags_phd(PseudoMeasures(0.9, 6.0))
+    assert fences_of([one.mean for one in same]).flags_phd(PseudoMeasures(0.9, 8**0.5)), "as the paper has it"
+    spread = fence_set(
+        [case(ball, ring, 9.0 * i) for i, (ball, ring) in enumerate(zip(BALL, RING, strict=True))], "mean"
+    )
+    assert spread.groups["mean"].high_phd_mm == pytest.approx(20.25 + 1.5 * 13.5), "a wide spread is left as it is"
 
 
 def test_what_is_undefined_lies_nowhere() -> None:

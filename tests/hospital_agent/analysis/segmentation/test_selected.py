@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hospital_agent.analysis.errors import NotApplicable
+from hospital_agent.analysis.imaging.slices import Slices
 from hospital_agent.analysis.imaging.volume import Volume
 from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.base import Segmentation
@@ -90,7 +91,7 @@ def test_labels_have_their_own_measures_beside_the_mean() -> None:
     labels = heart(7)
     labels[labels == 3] = 0
     attached = heart_autoencoder().attached(Says(labels).segment(VOLUME), SPACING)
-    found = case_measures(attached, 3, "axial")
+    found = case_measures(attached, 3, Slices("axial", 2.0))
     assert found.mean == pseudo_measures(attached, 3)
     assert set(found.by_label) == {1, 2, 3}
     own = {label: measures.pdc for label, measures in found.by_label.items() if measures.pdc is not None}
