@@ -3,6 +3,7 @@
 proposals/<run>/card.json                what it is, over whom, for which model, with the hash of each file
 proposals/<run>/reference.safetensors    of `gaussian`: the fitted score
 proposals/<run>/quality.json             of `logistic` and `conformal`: the quality model
+proposals/<run>/network.safetensors      of `segmenter`: the weights
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from shared.errors import SettingsError
 
 FOLDER = "proposals"
 CARD, REFERENCE, QUALITY = "card.json", "reference.safetensors", "quality.json"
+NETWORK = "network.safetensors"
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
