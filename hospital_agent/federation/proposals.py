@@ -3,7 +3,7 @@
 proposals/<run>/card.json                what it is, over whom, for which model, with the hash of each file
 proposals/<run>/reference.safetensors    of `gaussian`: the fitted score
 proposals/<run>/quality.json             of `logistic` and `conformal`: the quality model
-proposals/<run>/network.safetensors      of `segmenter`: the weights
+proposals/<run>/network.safetensors      of `train_segmenter`: the weights
 """
 
 import hashlib

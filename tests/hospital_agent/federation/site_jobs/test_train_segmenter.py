@@ -36,7 +36,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Se
 
 
 def at(settings: Settings, **options: Any) -> AtSite[Any, Any]:
-    return site_jobs.load("hospital_agent.federation.site_jobs").get("segmenter")(settings, options)
+    return site_jobs.load("hospital_agent.federation.site_jobs").get("train_segmenter")(settings, options)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_better_weights_are_proposed_and_no_others(run: Any, sites: dict[str, Se
     found = {one.run: one for one in proposals(sites["east"])}
     assert kept in found
     assert "2" * 32 not in found
-    assert found[kept].card["job"] == "segmenter"
+    assert found[kept].card["job"] == "train_segmenter"
     assert (found[kept].folder / NETWORK).exists()
 
 

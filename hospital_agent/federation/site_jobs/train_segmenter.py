@@ -40,8 +40,8 @@ class SegmenterOptions(JobOptions):
     noise: float = Field(default=0.0, ge=0, le=1000)
 
 
-@site_jobs.register("segmenter")
-def segmenter(settings: Settings, options: Options) -> AtSite[Any, AveragedNetwork]:
+@site_jobs.register("train_segmenter")
+def train_segmenter(settings: Settings, options: Options) -> AtSite[Any, AveragedNetwork]:
     """Training of the model in use, on the site's images with reference masks.
 
     Raises:
@@ -72,10 +72,10 @@ def segmenter(settings: Settings, options: Options) -> AtSite[Any, AveragedNetwo
         told = _told(result)
         if result.is_better:
             shared.write(result.weights)
-            keep_proposal(settings, "segmenter", digest, ended, told, {NETWORK: weights_file(own)})
+            keep_proposal(settings, "train_segmenter", digest, ended, told, {NETWORK: weights_file(own)})
         return told
 
-    return AtSite(job, f"segmenter/{digest[:SHORT]}", data, conclude)
+    return AtSite(job, f"train_segmenter/{digest[:SHORT]}", data, conclude)
 
 
 def _told(result: AveragedNetwork) -> dict[str, Option]:
