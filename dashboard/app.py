@@ -15,13 +15,13 @@ from dashboard.client import CentralClient
 from dashboard.components.basics import nothing_here, notice
 from dashboard.components.shell import shell
 from dashboard.errors import DashboardError, SignInNeeded
-from dashboard.pages import action_dialog, alerts, overview, sign_in, site
+from dashboard.pages import action_dialog, alerts, federation, models, overview, sign_in, site
 from dashboard.pages.parts import in_browser, take_back_banner
 from dashboard.settings import Settings
 from shared.clock import Clock, utc_now
 from shared.logs import logger
 
-PAGES: Sequence[ModuleType] = sorted((overview, alerts, site), key=lambda page: page.ORDER)
+PAGES: Sequence[ModuleType] = sorted((overview, alerts, federation, models, site), key=lambda page: page.ORDER)
 OPEN_TO_ALL = ("/assets/", "/_dash-component-suites/", "/_favicon.ico")
 HEALTH = "/healthz"
 LOG = logger("dashboard")

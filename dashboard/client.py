@@ -26,6 +26,7 @@ from dashboard.errors import (
     UnreadableAnswer,
 )
 from dashboard.settings import Settings
+from shared.federation.read_models import FederationKey, RunDetail, RunOverview
 from shared.read_models import (
     AlertAction,
     AlertState,
@@ -47,6 +48,7 @@ T = TypeVar("T")
 API = "/api/v1"
 REMEMBERED_BYTES = 20_000_000
 PARALLEL_QUESTIONS = 4
+RUNS_SHOWN = 50
 
 _SITES: TypeAdapter[Page[SiteOverview]] = TypeAdapter(Page[SiteOverview])
 _SITE = TypeAdapter(SiteDetail)
@@ -57,6 +59,9 @@ _RATES = TypeAdapter(RateSeries)
 _DETECTORS = TypeAdapter(tuple[DetectorSeries, ...])
 _ALERTS: TypeAdapter[Page[AlertView]] = TypeAdapter(Page[AlertView])
 _ALERT = TypeAdapter(AlertView)
+_RUNS: TypeAdapter[Page[RunOverview]] = TypeAdapter(Page[RunOverview])
+_RUN = TypeAdapter(RunDetail)
+_KEYS: TypeAdapter[Page[FederationKey]] = TypeAdapter(Page[FederationKey])
 _TOKEN = TypeAdapter(SessionToken)
 
 
@@ -227,6 +232,23 @@ class CentralForPerson:
     def alert(self, alert_id: str) -> AlertView:
         """One alert."""
         return self._client.ask(_ALERT, f"/alerts/{_part(alert_id)}", self._token)
+
+    def runs(self) -> Page[RunOverview]:
+        """The newest federated runs."""
+        return self._client.ask(_RUNS, "/federation/runs", self._token, {"limit": str(RUNS_SHOWN)})
+
+    def run(self, run: str) -> RunDetail:
+        """One federated run with its rounds."""
+        try:
+            return self._client.ask(_RUN, f"/federation/runs/{_part(run)}", self._token)
+        except CentralRefused as refused:
+            if refused.status == httpx2.codes.UNPROCESSABLE_CONTENT:  # no id at all, mistyped into the address bar
+                raise NotFound(refused.status, refused.detail) from None
+            raise
+
+    def federation_keys(self) -> tuple[FederationKey, ...]:
+        """The keys by which sites are known in federated work, those that ended too."""
+        return self._all_pages(_KEYS, "/federation/sites", {})
 
     def acknowledge(self, alert_id: str, comment: str) -> AlertView:
         """Take an alert on; the centre records this person as the actor."""

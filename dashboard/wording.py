@@ -116,6 +116,27 @@ def plural(number_of: int, one: str, several: str | None = None) -> str:
     return f"{number_of:,} {one if number_of == 1 else several or one + 's'}"
 
 
+def duration(seconds: float) -> str:
+    """A span of time in its two largest units."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    minutes = round(whole / 60)
+    return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+
+
+def bytes_in_words(number_of: int) -> str:
+    """A number of bytes, in kB, MB and GB of a thousand each."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number_of >= size:
+            return f"{number_of / size:.1f} {unit}"
+    return plural(number_of, "byte")
+
+
 def many(value: float) -> str:
     """A large number as people say it: `24 million`, not `24154952`."""
     for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):

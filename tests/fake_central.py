@@ -26,6 +26,7 @@ if __name__ == "__main__":
 
 from pydantic import BaseModel
 
+from shared.federation.read_models import FederationKey, RunDetail
 from shared.read_models import (
     AlertAction,
     AlertState,
@@ -52,6 +53,7 @@ from shared.read_models import (
 )
 from shared.report import REPORT_NAMESPACE, Interval, MetricSummary, SiteReport
 from shared.summaries import Histogram, common
+from tests import fake_federation
 from tests.report_factory import SiteStory, federation, reports_of
 
 NOW = datetime(2026, 11, 20, 12, 4, tzinfo=UTC)
@@ -417,6 +419,8 @@ class FakeCentral:
     sessions: dict[str, str] = field(default_factory=dict)
     alerts: dict[UUID, AlertView] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    runs: list[RunDetail] = field(default_factory=list)
+    keys: list[FederationKey] = field(default_factory=list)
 
     @classmethod
     def with_federation(cls, now: datetime = NOW, windows: int = 30, extra_sites: int = 0) -> "FakeCentral":
@@ -436,6 +440,8 @@ class FakeCentral:
         for site in sites:
             central.add_alerts(_detector_alerts(site))
         central.add_alerts([_silent_alert(sites[5], now)])
+        taking_part = sorted(site.name for site in sites[:6])
+        central.runs, central.keys = fake_federation.runs(taking_part, now), fake_federation.keys(taking_part, now)
         return central
 
     def add_alerts(self, alerts: list[AlertView]) -> None:
@@ -484,6 +490,8 @@ class FakeCentral:
             return self._sites(path[1:], query)
         if path[0] == "alerts":
             return self._alerts(path[1:], query, actor, body)
+        if path[0] == "federation":
+            return self._federation(path[1:], query)
         raise Refusal(404, "There is nothing here.")
 
     def _sign_in(self, asked: dict[str, str]) -> SessionToken:
@@ -526,6 +534,16 @@ class FakeCentral:
             return alert
         return self._change(alert, path[1], actor, AlertAction.model_validate_json(body).comment)
 
+    def _federation(self, path: list[str], query: dict[str, str]):
+        if path == ["sites"]:
+            return self._page(self.keys, query)
+        if path == ["runs"]:
+            return self._page([run.overview for run in self.runs], query)
+        found = next((run for run in self.runs if run.overview.run == path[1]), None)
+        if found is None:
+            raise Refusal(404, "There is no such run.")
+        return found
+
     def _change(self, alert: AlertView, action: str, actor: str, comment: str) -> AlertView:
         to_state: AlertState = "acknowledged" if action == "acknowledge" else "resolved"
         if alert.state in ("resolved", to_state):
@@ -542,7 +560,7 @@ class FakeCentral:
 
     def _page(self, items: list[BaseModel], query: dict[str, str]) -> dict[str, object]:
         start = int(query.get("cursor", "0"))
-        end = start + self.page_size
+        end = start + int(query.get("limit", self.page_size))
         return {"items": items[start:end], "next_cursor": str(end) if end < len(items) else None}
 
 

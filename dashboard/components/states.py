@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dashboard.theme import Tone
+from shared.federation.read_models import RunState
 from shared.read_models import AlertState, Severity, SiteState
 
 
@@ -38,6 +39,17 @@ SEVERITIES: dict[Severity, Look] = {
     "warning": Look("Warning", "triangle", "warning"),
     "info": Look("For information", "info", "info"),
 }
+
+RUN_STATES: dict[RunState, Look] = {
+    "proposed": Look("Proposed", "inbox", "quiet", "Asked for; nobody has taken it up yet."),
+    "running": Look("Running", "hourglass", "info", "The sites are computing."),
+    "completed": Look("Completed", "check", "fine", "There is a result."),
+    "failed": Look("Failed", "triangle", "critical", "It ended without a result."),
+    "interrupted": Look("Interrupted", "unplugged", "warning", "Whoever led it gives no sign of life any more."),
+}
+
+KEY_GOOD = Look("Good", "check", "fine", "The site is known by this key.")
+KEY_ENDED = Look("Ended", "unplugged", "quiet", "Revoked, or replaced by a newer key.")
 
 HEADLINE: tuple[tuple[str, str, frozenset[SiteState]], ...] = (
     ("alerting", "Alerting", frozenset({"alert"})),

@@ -10,6 +10,8 @@ from dash.development.base_component import Component
 from pydantic import BaseModel
 
 KEEP: Any = no_update
+ASKING = html.P("Asking the central server …", className="muted")
+"""Where a page's body comes with the first answer."""
 
 
 def as_of(now: datetime) -> str:

@@ -248,6 +248,28 @@ def test_nothing_is_cut_off_at_1024_pixels(desk: Desk) -> None:
     becomes_true(page, NOTHING_BEYOND_1024)
 
 
+def test_runs_are_followed_and_chosen_by_keyboard_also_on_a_telephone(desk: Desk) -> None:
+    page, central = desk.page, desk.central
+    desk.sign_in("/federation")
+    run = page.locator("#run")
+    expect(run).to_contain_text("Running")
+    newest = central.runs[0].overview.model_copy(update={"state": "completed", "sentence": "All sites took part."})
+    central.runs = [central.runs[0].model_copy(update={"overview": newest}), *central.runs[1:]]
+    expect(run).to_contain_text("All sites took part.")
+
+    page.get_by_role("link", name="Averaging").focus()
+    page.keyboard.press("Enter")
+    expect(run).to_contain_text("Interrupted")
+    expect(page).to_have_url(re.compile(r"run=0+3$"))
+    expect(page.get_by_role("region", name="Rounds")).to_contain_text("its own policy does not allow this")
+    page.set_viewport_size({"width": 390, "height": 844})
+    becomes_true(page, "document.documentElement.scrollWidth <= 390")
+
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.locator("#models-body")).to_contain_text("1 model in use at 6 sites")
+    becomes_true(page, "document.documentElement.scrollWidth <= 390")
+
+
 def test_one_alert_and_one_group_of_sites_have_addresses_of_their_own(desk: Desk) -> None:
     page = desk.page
     desk.sign_in("/?show=silent")

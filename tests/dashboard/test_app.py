@@ -86,6 +86,8 @@ OVERVIEW = [prop("overview-tick.n_intervals", 0), prop("url.search", "")]
 CHANGED = prop("changed.data", 0)
 ROUTE = [prop("url.pathname", "/")]
 ALERTS = [prop("alerts-tick.n_intervals", 0), CHANGED, prop("url.search", "")]
+FEDERATION = [prop("federation-tick.n_intervals", 0), prop("url.search", "")]
+MODELS = [prop("models-tick.n_intervals", 0)]
 SITE_INPUTS = [prop("site-tick.n_intervals", 0), CHANGED]
 SITE_STATE = [prop("site-name.data", "south-clinic"), prop("site-digest.data", None)]
 
@@ -360,6 +362,8 @@ def test_a_fault_of_the_dashboard_is_said_without_its_inside(
         ("..overview-strip", OVERVIEW, []),
         ("..alerts-filters", ALERTS, [prop("alerts-digest.data", None)]),
         ("..site-banner", SITE_INPUTS, SITE_STATE),
+        ("..federation-body", FEDERATION, [prop("federation-digest.data", None)]),
+        ("..models-body", MODELS, [prop("models-digest.data", None)]),
     ],
 )
 def test_what_the_banner_says_is_taken_back_when_a_page_opens_or_looks_with_success(
@@ -393,6 +397,26 @@ def test_the_list_of_alerts_stays_until_an_alert_changes_or_has_another_age(
     assert "alerts-list" not in listed(first)
     clock.now += timedelta(minutes=2)
     assert "2 min ago" in json.dumps(listed(first)["alerts-list"])
+
+
+@pytest.mark.parametrize(("page", "inputs"), [("federation", FEDERATION), ("models", MODELS)])
+def test_runs_and_models_stay_until_something_changes_and_while_the_centre_is_away(
+    signed_in: flask.testing.FlaskClient, dash: Dash, central: FakeCentral, page: str, inputs: list
+) -> None:
+    def shown(known: str | None) -> dict[str, dict[str, object]]:
+        answer = call(signed_in, dash, f"..{page}-body", inputs, [prop(f"{page}-digest.data", known)])
+        return answer.get_json()["response"]
+
+    first = shown(None)
+    assert first[f"{page}-body"]["children"]
+    known = first[f"{page}-digest"]["data"]
+    assert set(shown(known)) == {f"{page}-banner", f"{page}-as-of"}
+    central.runs = central.runs[4:]
+    assert f"{page}-body" in (shown(known) if page == "federation" else shown(None))
+    central.broken = 503
+    away = shown(known)
+    assert set(away) == {f"{page}-banner"}
+    assert "tries again" in json.dumps(away)
 
 
 def test_a_site_that_does_not_exist_is_said_in_words(signed_in: flask.testing.FlaskClient, dash: Dash) -> None:

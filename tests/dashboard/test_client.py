@@ -128,6 +128,20 @@ def test_what_does_not_exist_is_not_found(lead: CentralForPerson) -> None:
         lead.site("nowhere")
 
 
+def test_a_run_of_no_id_at_all_is_not_found_as_one_that_does_not_exist(lead: CentralForPerson) -> None:
+    with pytest.raises(NotFound):
+        lead.run("f" * 32)
+    with pytest.raises(NotFound):
+        person(answering(422, PROBLEM)).run("no id")
+    with pytest.raises(CentralRefused, match="Somebody else"):
+        person(answering(409, PROBLEM)).run("no id")
+
+
+def test_keys_are_read_over_all_pages_and_runs_on_one(lead: CentralForPerson, central: FakeCentral) -> None:
+    assert [key.site for key in lead.federation_keys()] == [key.site for key in central.keys]
+    assert [run.job for run in lead.runs().items] == [run.overview.job for run in central.runs]
+
+
 def test_a_name_typed_into_the_address_stays_one_part_of_the_path() -> None:
     asked = []
 

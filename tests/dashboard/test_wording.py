@@ -114,3 +114,19 @@ def test_large_numbers_are_told_as_people_say_them(value: float, said: str) -> N
 def test_one_is_not_a_plural() -> None:
     assert wording.plural(1, "site") == "1 site"
     assert wording.plural(2, "entry", "entries") == "2 entries"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0.0 s"), (1.25, "1.2 s"), (41.2, "41 s"), (59.6, "1 min"), (312, "5 min 12 s"), (3600, "1 h"),
+     (3599.7, "1 h"), (4932, "1 h 22 min")],
+)  # fmt: skip
+def test_a_span_of_time_is_told_in_its_two_largest_units(seconds: float, said: str) -> None:
+    assert wording.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (11_900, "11.9 kB"), (8_412_700, "8.4 MB")]
+)
+def test_bytes_are_told_in_thousands(number: int, said: str) -> None:
+    assert wording.bytes_in_words(number) == said

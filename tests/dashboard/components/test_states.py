@@ -5,9 +5,17 @@ import pytest
 
 import dashboard
 from dashboard.components import states
+from shared.federation.read_models import RunState
 from shared.read_models import AlertState, Severity, SiteState
 
-LOOKS = [*states.SITE_STATES.values(), *states.ALERT_STATES.values(), *states.SEVERITIES.values()]
+LOOKS = [
+    *states.SITE_STATES.values(),
+    *states.ALERT_STATES.values(),
+    *states.SEVERITIES.values(),
+    *states.RUN_STATES.values(),
+    states.KEY_GOOD,
+    states.KEY_ENDED,
+]
 ASSETS = Path(dashboard.__file__).parent / "assets"
 
 
@@ -15,6 +23,7 @@ def test_every_state_has_a_look() -> None:
     assert set(states.SITE_STATES) == set(get_args(SiteState))
     assert set(states.ALERT_STATES) == set(get_args(AlertState))
     assert set(states.SEVERITIES) == set(get_args(Severity))
+    assert set(states.RUN_STATES) == set(get_args(RunState))
 
 
 def test_every_site_state_is_in_exactly_one_group_of_the_headline() -> None:
