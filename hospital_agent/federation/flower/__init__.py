@@ -2,6 +2,7 @@
 
     superlink    the connection: one method a request, each with a deadline
     node         the loop: fetch, check, answer, send, through cut lines and restarts
+    seat         the node's place there: one process has it, and the next one knows its number
     node_key     the key by which the SuperLink knows the node
 
 Why our own loop instead of `flower-supernode`: docs/decisions/0009-flower.md. Needs the `federation` extra.

@@ -24,6 +24,7 @@ from flwr.common.constant import ErrorCode
 from hospital_agent.console import say
 from hospital_agent.federation.flower.errors import LinkDown, NotAdmitted, RunOver
 from hospital_agent.federation.flower.node_key import load_node_key, node_key_path
+from hospital_agent.federation.flower.seat import Seat
 from hospital_agent.federation.flower.superlink import Letter, SuperLink, error_reply
 from hospital_agent.heartbeat import FEDERATION_FILE, Heartbeat
 from hospital_agent.settings import Settings
@@ -37,7 +38,7 @@ Answer = Callable[[Packet], Packet]
 
 BUSY_POLL_S, IDLE_POLL_S = 0.2, 2.0
 BUSY_FOR_S = 60.0  # after a question, the next one of the same run is soon to come
-FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 30.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 15.0
 REFUSED_RETRY_S = 5.0
 log = logger("federation")
 
@@ -108,19 +109,23 @@ def run_node(settings: Settings, answer: Answer, stop: threading.Event | None = 
         Exit code 0.
 
     Raises:
-        SettingsError, NodeKeyUnusable: before anything is tried.
+        SettingsError, NodeKeyUnusable, SeatTaken: before anything is tried.
     """
     stop = stop or _stop_on_signals()
     logging.getLogger("flwr").handlers.clear()  # its texts could hold anything; ours says name and level of them
-    connect = _connection(settings)
-    node, waiting, told = Node(answer), FIRST_RETRY_S, ""
+    with Seat(settings.federation_dir) as seat:
+        return _serve(_connection(settings, seat), Node(answer), stop)
+
+
+def _serve(connect: Callable[[], SuperLink], node: Node, stop: threading.Event) -> int:
+    waiting, told = FIRST_RETRY_S, ""
     while not stop.is_set():
         try:
             with connect() as link:
                 if told != "":
                     say("the SuperLink is there again")
                 waiting, told = FIRST_RETRY_S, ""
-                _serve(link, node, stop)
+                _turn_until(stop, node, link)
         except (LinkDown, NotAdmitted) as reason:
             pause = waiting if isinstance(reason, LinkDown) else REFUSED_RETRY_S
             waiting = min(2 * waiting, LONGEST_RETRY_S)
@@ -131,14 +136,14 @@ def run_node(settings: Settings, answer: Answer, stop: threading.Event | None = 
     return 0
 
 
-def _connection(settings: Settings) -> Callable[[], SuperLink]:
+def _connection(settings: Settings, seat: Seat) -> Callable[[], SuperLink]:
     address = settings.federation_superlink
     if address is None:
         raise SettingsError("AGENT_FEDERATION_SUPERLINK is not set: this site takes part in no federated work.")
     key = load_node_key(node_key_path(settings))
     authorities = _authorities(settings.federation_ca_file)
     alive = Heartbeat(settings.data_dir, FEDERATION_FILE)
-    return lambda: SuperLink(address, authorities, key, lambda: alive("superlink"))
+    return lambda: SuperLink(address, authorities, key, seat, lambda: alive("superlink"))
 
 
 def _authorities(path: Path | None) -> bytes | None:
@@ -148,7 +153,7 @@ def _authorities(path: Path | None) -> bytes | None:
         raise SettingsError("AGENT_FEDERATION_CA_FILE names a file that cannot be read.") from None
 
 
-def _serve(link: SuperLink, node: Node, stop: threading.Event) -> None:
+def _turn_until(stop: threading.Event, node: Node, link: SuperLink) -> None:
     busy_until = time.monotonic() + BUSY_FOR_S
     while not stop.is_set():
         if node.turn(link):

@@ -45,9 +45,11 @@ from flwr.supercore.interceptors import RuntimeVersionClientInterceptor
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 
 from hospital_agent.federation.flower.errors import LinkDown, NotAdmitted, RunOver
+from hospital_agent.federation.flower.seat import Seat
 from shared.federation.errors import BrokenMessage
 
 HEARTBEAT_S = 10.0  # the shortest that the SuperLink takes; it counts a node as gone after two
+NOTICED_S = 1.2  # the centre looks every half second whether a node that it asked is still there
 _CALL_S = 20.0
 _PIECE_S = 300.0  # 8 MB over a slow line
 _NOT_ADMITTED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.FAILED_PRECONDITION)
@@ -74,14 +76,16 @@ class SuperLink:
         address: host:port of the Fleet API.
         authorities: PEM of the authorities that may have signed its certificate; the system's when None.
         key: the node key.
+        seat: the node's number from before, and whether this process was let in under it.
         alive: is told each time the SuperLink acknowledged a sign of life.
 
     Raises:
         LinkDown, NotAdmitted: from every method as well.
     """
 
-    def __init__(self, address: str, authorities: bytes | None, key: ec.EllipticCurvePrivateKey,
+    def __init__(self, address: str, authorities: bytes | None, key: ec.EllipticCurvePrivateKey, seat: Seat,
                  alive: Callable[[], None] = lambda: None) -> None:  # fmt: skip
+        self._seat = seat
         self._public = public_key_to_bytes(key.public_key())
         limits = [(f"grpc.max_{way}_message_length", GRPC_MAX_MESSAGE_LENGTH) for way in ("send", "receive")]
         self._channel = grpc.intercept_channel(
@@ -96,14 +100,32 @@ class SuperLink:
 
     def __enter__(self) -> Self:
         try:
-            request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=HEARTBEAT_S)
-            self._node = Node(node_id=self._call(self._stub.ActivateNode, request).node_id)
+            if not self._still_admitted():
+                request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=HEARTBEAT_S)
+                self._node = Node(node_id=self._call(self._stub.ActivateNode, request).node_id)
+                self._seat.take(self._node.node_id)
         except BaseException:
             self._channel.close()
             raise
         self._alive()
         self._beating.start()
         return self
+
+    def _still_admitted(self) -> bool:
+        """Whether the node is in as it was before the line was cut. What an earlier process left is signed off."""
+        before = self._seat.node_id
+        if before is None:
+            return False
+        self._node = Node(node_id=before)
+        try:
+            if self._seat.admitted:
+                request = SendNodeHeartbeatRequest(node=self._node, heartbeat_interval=HEARTBEAT_S)
+                return bool(self._call(self._stub.SendNodeHeartbeat, request).success)
+            self._call(self._stub.DeactivateNode, DeactivateNodeRequest(node_id=before))
+            self._closing.wait(NOTICED_S)
+        except NotAdmitted:
+            pass  # it was not there any more, or this key has another number now
+        return False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:  # fmt: skip

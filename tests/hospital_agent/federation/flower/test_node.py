@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +12,9 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.common.constant import ErrorCode
 
 from hospital_agent.federation.flower import node as node_module
-from hospital_agent.federation.flower.errors import LinkDown, NotAdmitted, RunOver
+from hospital_agent.federation.flower.errors import LinkDown, NotAdmitted, RunOver, SeatTaken
 from hospital_agent.federation.flower.node import Node, run_node
+from hospital_agent.federation.flower.seat import Seat
 from hospital_agent.federation.flower.superlink import Letter
 from shared.errors import SettingsError
 from shared.federation.flower import app_hash, packet_of, record_of
@@ -153,12 +155,14 @@ class Connection:
         pass
 
 
-def served(monkeypatch: pytest.MonkeyPatch, link: Link, refusals: list[Exception], until: Callable[[], bool]) -> int:
+def served(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, link: Link, refusals: list[Exception], until: Callable[[], bool]
+) -> int:
     connection, stop = Connection(link, refusals), threading.Event()
-    monkeypatch.setattr(node_module, "_connection", lambda settings: connection)
+    monkeypatch.setattr(node_module, "_connection", lambda settings, seat: connection)
     for name in ("FIRST_RETRY_S", "REFUSED_RETRY_S", "BUSY_POLL_S"):
         monkeypatch.setattr(node_module, name, 0.01)
-    settings: Any = SimpleNamespace()
+    settings: Any = SimpleNamespace(federation_dir=folder)
     serving = threading.Thread(target=run_node, args=(settings, echo, stop))
     serving.start()
     ends = time.monotonic() + 20
@@ -170,22 +174,37 @@ def served(monkeypatch: pytest.MonkeyPatch, link: Link, refusals: list[Exception
 
 
 def test_a_node_connects_again_until_it_is_let_in(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     link = Link(QUESTION)
     refusals = [LinkDown("The SuperLink is away."), LinkDown("The SuperLink is away."), NotAdmitted("Not registered.")]
-    assert served(monkeypatch, link, refusals, lambda: bool(link.sent)) == 4
+    assert served(monkeypatch, tmp_path, link, refusals, lambda: bool(link.sent)) == 4
     told = capsys.readouterr().err
     assert told.count("The SuperLink is away.") == 1  # said once, not at every attempt
     assert "Not registered." in told
 
 
-def test_a_line_that_is_cut_while_serving_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_is_cut_while_serving_is_taken_up_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     link = Link(QUESTION, breaks={"send": [LinkDown("cut")]})
-    assert served(monkeypatch, link, [], lambda: bool(link.sent)) == 2
+    assert served(monkeypatch, tmp_path, link, [], lambda: bool(link.sent)) == 2
 
 
-def test_a_site_without_a_superlink_says_which_setting_is_missing() -> None:
-    settings: Any = SimpleNamespace(federation_superlink=None)
+def test_a_site_without_a_superlink_says_which_setting_is_missing(tmp_path: Path) -> None:
+    settings: Any = SimpleNamespace(federation_superlink=None, federation_dir=tmp_path)
     with pytest.raises(SettingsError, match="AGENT_FEDERATION_SUPERLINK"):
         run_node(settings, echo, threading.Event())
+
+
+def test_a_second_node_on_the_same_folder_does_not_start(tmp_path: Path) -> None:
+    settings: Any = SimpleNamespace(federation_superlink="localhost:1", federation_dir=tmp_path)
+    with Seat(tmp_path), pytest.raises(SeatTaken):
+        run_node(settings, echo, threading.Event())
+
+
+def test_a_seat_remembers_its_number(tmp_path: Path) -> None:
+    for number in (2**64 - 1, 7, 7):
+        with Seat(tmp_path) as seat:
+            seat.take(number)
+            assert seat.admitted
+        with Seat(tmp_path) as seat:
+            assert (seat.node_id, seat.admitted) == (number, False)
