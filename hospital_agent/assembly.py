@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hospital_agent.analysis.errors import ModelMismatch
+from hospital_agent.federation.in_use import model_in_use
 from hospital_agent.ingest.filing import Filing
 from hospital_agent.ingest.pseudonym import Pseudonyms
 from hospital_agent.ingest.watch import Inbox
@@ -146,7 +147,7 @@ def build_worker(
     store.check_secret(pseudonyms.check_value())
     check_site(store, settings.site)
     toolkit = toolkit or build_toolkit(
-        settings.model_dir,
+        model_in_use(settings),
         device=settings.device,
         threads=settings.threads,
         lungs=settings.lungs,

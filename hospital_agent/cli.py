@@ -99,6 +99,7 @@ def health(
 def preview() -> None:
     """Print the report that the open window would make if it closed now. Nothing is written or sent."""
     from hospital_agent.assembly import plan_of
+    from hospital_agent.federation.in_use import model_in_use
     from hospital_agent.reporting.desk import Desk
     from hospital_agent.settings import load_settings
     from hospital_agent.store import windows
@@ -110,7 +111,7 @@ def preview() -> None:
             window = windows.open_window(session)
         if window is None:
             raise SettingsError("The agent has not run on this AGENT_DATA_DIR yet.")
-        toolkit = build_toolkit(settings.model_dir, with_network=False, lungs=None)
+        toolkit = build_toolkit(model_in_use(settings), with_network=False, lungs=None)
         desk = Desk(store, plan_of(settings, toolkit, windows.model_of(window)), tie_break=lambda _: 0.5)
         report = desk.preview(utc_now())
     if report is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from hospital_agent.assembly import check_site, plan_of, site_pseudonyms
 from hospital_agent.errors import DeliveryError
 from hospital_agent.federation.checks import federation_looks
+from hospital_agent.federation.in_use import model_in_use
 from hospital_agent.reporting.sender import SKEW_TOLD_S, Central
 from hospital_agent.settings import Settings, load_settings
 from hospital_agent.store import ledger, windows
@@ -91,7 +92,7 @@ def _store(settings: Settings) -> str:
 
 def _model(settings: Settings) -> str:
     allowed = settings.allow_list
-    toolkit = build_toolkit(settings.model_dir, device=settings.device, lungs=settings.lungs, allowed=allowed)
+    toolkit = build_toolkit(model_in_use(settings), device=settings.device, lungs=settings.lungs, allowed=allowed)
     plan_of(settings, toolkit)
     told = f"version {toolkit.model_version} reads {toolkit.modality}, {len(toolkit.monitored)} quantities are watched"
     models = f"; {len(allowed.hashes)} from elsewhere may run code here" if allowed.hashes else ""

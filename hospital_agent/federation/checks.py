@@ -66,15 +66,15 @@ def _policy(settings: Settings) -> str:
 
 
 def _link(settings: Settings) -> str:
-    if settings.federation_superlink is None:
-        return "no SuperLink is set: nobody can ask this site"
     from hospital_agent.federation.flower.node_key import load_node_key, node_key_path
 
+    if settings.federation_superlink is None:
+        return "no SuperLink is set: nobody can ask this site"
     load_node_key(node_key_path(settings))
     authority = settings.federation_ca_file
     if authority is not None and not os.access(authority, os.R_OK):
         raise SettingsError("AGENT_FEDERATION_CA_FILE names a file that cannot be read.")
-    return f"{settings.federation_superlink}, checked against {'the own' if authority else 'a public'} CA"
+    return f"{settings.federation_superlink}, checked against {'a public' if authority is None else 'the own'} CA"
 
 
 def _data(settings: Settings) -> str:

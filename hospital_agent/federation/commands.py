@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hospital_agent.console import DataDir, print_json, say
+from hospital_agent.console import REFUSED, DataDir, print_json, say
 from hospital_agent.federation import FOLDER
 from shared.clock import utc_now
 from shared.errors import SettingsError
@@ -93,3 +93,70 @@ def policy(
         say(f"this version has no job '{name}'; it has {', '.join(known)}")
     told = {name: rules.of_job(name).model_dump() for name in known}
     print_json({"version": rules.version, "training": rules.training, "jobs": told})
+
+
+@federation_app.command()
+def look() -> None:
+    """Let the model look at the images of the site now, so that no federated round waits for it. Settings: AGENT_..."""
+    from hospital_agent.federation.looked_at import look_at_images
+    from hospital_agent.model_folder import SHIPPED_MODEL
+    from hospital_agent.settings import load_settings
+
+    settings = load_settings()
+    seen = look_at_images(settings, settings.model_dir or SHIPPED_MODEL, say)
+    patients = len({case.patient for case in seen})
+    print_json({"images": len(seen), "patients": patients, "with_dice": sum(case.dice is not None for case in seen)})
+
+
+@federation_app.command()
+def versions() -> None:
+    """What federated runs have proposed to this site, and what is in use. Settings: AGENT_..."""
+    from dataclasses import asdict
+
+    from hospital_agent.federation import in_use, proposals
+    from hospital_agent.settings import load_settings
+
+    settings = load_settings()
+    stack = in_use.versions(settings)
+    print_json(
+        {
+            "in_use": list(stack[-1].runs) if stack else [],
+            "proposals": [dict(one.card) for one in proposals.proposals(settings)],
+            "history": [asdict(change) for change in in_use.history(settings)],
+        }
+    )
+
+
+@federation_app.command()
+def accept(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or its first digits.")],
+    anyway: Annotated[bool, typer.Option("--anyway", help="Even where the comparison speaks against it.")] = False,
+) -> None:
+    """Compare a proposal with what is in use on this site's own cases, and put it to use. Settings: AGENT_..."""
+    from dataclasses import asdict
+
+    from hospital_agent.federation import versions as made
+    from hospital_agent.settings import load_settings
+
+    settings = load_settings()
+    prepared = made.prepare(settings, run)
+    compared = None if prepared.comparison is None else asdict(prepared.comparison)
+    accepted = prepared.objection is None or anyway
+    if accepted:
+        made.accept(settings, prepared)
+        say("in use from the next start of the agent on; it begins a new window and a new baseline")
+    print_json({"accepted": accepted, "model": prepared.change.model, "comparison": compared})
+    if not accepted:
+        say(f"not put to use: {prepared.objection}. Say --anyway to do it all the same")
+        raise typer.Exit(REFUSED)
+
+
+@federation_app.command("roll-back")
+def roll_back() -> None:
+    """Return to the version before the one in use, from the next start of the agent on. Settings: AGENT_..."""
+    from hospital_agent.federation import versions as made
+    from hospital_agent.settings import load_settings
+
+    change = made.roll_back(load_settings())
+    say("in use from the next start of the agent on")
+    print_json({"in_use": list(change.runs), "model": change.model})

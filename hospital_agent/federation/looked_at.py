@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from hospital_agent.analysis.imaging.volume import BoolArray
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.ood.latent_mahalanobis import LatentMahalanobis
 from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
@@ -31,7 +33,7 @@ from hospital_agent.federation.asked import NoData
 from hospital_agent.federation.model_hash import hash_of
 from hospital_agent.fitting import Input, find_inputs
 from hospital_agent.ingest.series import read_series
-from hospital_agent.pipeline import Values, analyse_case
+from hospital_agent.pipeline import CaseResult, Values, analyse_case
 from hospital_agent.settings import Settings
 from hospital_agent.toolkit import Toolkit, build_toolkit
 from shared.logs import logger
@@ -96,20 +98,26 @@ def look_at_images(settings: Settings, model: Path, say: Say = lambda _: None) -
     images = settings.federation_images
     if images is None or not images.is_dir() or not any(images.iterdir()):
         raise NoData("This site has no images for federated work.")
-    folder = settings.federation_dir / FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found, fresh = [], _Fresh(settings, model)
     for one in find_inputs(images, settings.federation_references):
-        path = folder / f"{_name(one, hash_of(model), settings.lungs)}.npz"
-        kept = _read(path)
-        if kept is None:
-            say(f"the model looks at {one.name}")
-            kept = fresh.look(one, say)
-            if kept is not None:
-                _write(path, kept)
-        if kept is not None:
-            found.append(kept)
+        name = _name(one, hash_of(model), settings.lungs)
+        seen = kept(settings, name, partial(fresh.look, one, say))
+        if seen is not None:
+            found.append(seen)
     log.info("federation_images_looked_at", count=len(found))
+    return found
+
+
+def kept(settings: Settings, name: str, look: Callable[[], LookedAt | None]) -> LookedAt | None:
+    """What is kept under a name, or else what a look shows, kept from then on."""
+    folder = settings.federation_dir / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{name}.npz"
+    found = _read(path)
+    if found is None:
+        found = look()
+        if found is not None:
+            _write(path, found)
     return found
 
 
@@ -138,7 +146,8 @@ class _Fresh:
         self._toolkit: Toolkit | None = None
 
     def look(self, one: Input, say: Say) -> LookedAt | None:
-        toolkit = self._toolkit = self._toolkit or _toolkit(self._settings, self._model)
+        say(f"the model looks at {one.name}")
+        toolkit = self._toolkit = self._toolkit or toolkit_of(self._settings, self._model)
         try:
             series = read_series(one.path, toolkit.modality)
             result = analyse_case(series.volume, toolkit)
@@ -147,16 +156,27 @@ class _Fresh:
             say(f"{one.name} was left out: {problem}")
             return None
         pseudonyms = site_pseudonyms(self._settings.data_dir)
-        return LookedAt(
-            patient=pseudonyms.of("patient", one.patient),
-            rows=rows_of(result.segmentation),
-            values=result.values,
-            dice=None if truth is None else dice(result.segmentation.mask, truth),
-            empty=result.empty,
-        )
+        return seen_in(result, pseudonyms.of("patient", one.patient), truth)
 
 
-def _toolkit(settings: Settings, model: Path) -> Toolkit:
+def seen_in(result: CaseResult, patient: str, truth: BoolArray | None) -> LookedAt:
+    """What is kept of an analysis.
+
+    Args:
+        patient: pseudonym.
+        truth: (Z, Y, X) reference mask, or None.
+    """
+    return LookedAt(
+        patient=patient,
+        rows=rows_of(result.segmentation),
+        values=result.values,
+        dice=None if truth is None else dice(result.segmentation.mask, truth),
+        empty=result.empty,
+    )
+
+
+def toolkit_of(settings: Settings, model: Path) -> Toolkit:
+    """The toolkit of a model folder, as the site's settings want it."""
     return build_toolkit(
         model, device=settings.device, threads=settings.threads, lungs=settings.lungs, allowed=settings.allow_list
     )
@@ -183,10 +203,10 @@ def _write(path: Path, case: LookedAt) -> None:
     arrays["told"] = np.frombuffer(json.dumps(told, allow_nan=False).encode(), dtype=np.uint8)
     content = io.BytesIO()
     np.savez(content, **arrays)
-    partial = path.with_suffix(".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    unfinished = path.with_suffix(".partial")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content.getvalue())
-    partial.replace(path)
+    unfinished.replace(path)
 
 
 def _read(path: Path) -> LookedAt | None:

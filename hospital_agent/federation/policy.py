@@ -18,7 +18,8 @@ from shared.report import SiteName
 from shared.secure_sum.cohorts import SMALLEST_COHORT
 
 SETTING = "AGENT_FEDERATION_POLICY_FILE"
-TRAINING = ("averag", "refine", "train")  # jobs whose names begin so change weights of a network
+TRAINING = ("autoencoder", "averag", "refine", "segmenter", "train")
+"""Jobs whose names begin so change the weights of a network."""
 PINNED: Literal["pinned"] = "pinned"
 
 EXAMPLE = """\
