@@ -9,7 +9,7 @@ from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from central_server.database import federation_keys
@@ -18,6 +18,8 @@ from central_server.database.federation_tables import RoundRow, RunRow, TotalPie
 from central_server.errors import NotFound, RunIsOver
 
 PIECE_BYTES = 4 * 1024 * 1024
+KEPT_TOTALS = 3
+"""Of each job the totals of so many completed runs are kept, the newest; what is older stays without its totals."""
 _OPEN = ("proposed", "running")
 
 
@@ -145,11 +147,24 @@ def end(
     for number, total in enumerate(totals, start=1):
         for piece, data in enumerate(_pieces(total)):
             session.execute(insert(TotalPieceRow).values(run_row_id=row.id, number=number, piece=piece, data=data))
+    if completed:
+        _forget_older_totals(session, row.job)
     record(session, now, row.actor, f"federated_run_{row.state}", f"{row.job} {run}")
 
 
+def _forget_older_totals(session: Session, job: str) -> None:
+    session.flush()
+    older = (
+        select(RunRow.id)
+        .where(RunRow.job == job, RunRow.state == "completed")
+        .order_by(RunRow.id.desc())
+        .offset(KEPT_TOTALS)
+    )
+    session.execute(delete(TotalPieceRow).where(TotalPieceRow.run_row_id.in_(session.scalars(older).all())))
+
+
 def total_bytes(session: Session, run: str) -> list[bytes]:
-    """The totals of a run as they were stored; none where it has no result."""
+    """The totals of a run as they were stored; none where it has no result, or newer ones of its job do."""
     row = run_row(session, run)
     query = (
         select(TotalPieceRow.number, TotalPieceRow.data)

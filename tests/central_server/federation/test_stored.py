@@ -94,6 +94,20 @@ def test_totals_come_back_bit_by_bit_also_beyond_one_piece(database: Database) -
     assert second.tobytes() == totals[1].tobytes()
 
 
+def test_of_a_job_the_newest_totals_are_kept_and_the_runs_all(database: Database) -> None:
+    runs = [proposed(database) for _ in range(federated_runs.KEPT_TOTALS + 2)]
+    for number, run in enumerate(runs):
+        DatabaseRunLog(database, run).tell(RunEnded(True, "Done.", SITES, {}, (np.array([float(number)]),), {}))
+    with database.write() as session:
+        other = federated_runs.propose(session, "other_job", {}, NOON, "lead", deadline_s=1).run
+    DatabaseRunLog(database, other).tell(RunEnded(True, "Done.", SITES, {}, (np.array([9.0]),), {}))
+    with database.read() as session:
+        kept = [[total.tolist() for total in stored_totals(session, run)] for run in runs]
+        assert kept == [[], [], [[2.0]], [[3.0]], [[4.0]]]
+        assert len(federated_runs.run_rows(session, None, 100)) == len(runs) + 1
+        assert len(stored_totals(session, other)) == 1
+
+
 def test_a_run_that_is_over_takes_nothing_in(database: Database) -> None:
     run = proposed(database)
     log = DatabaseRunLog(database, run)
