@@ -3,7 +3,8 @@ import json
 import httpx2
 import pytest
 
-from dashboard.client import AnswerMemory, CentralClient, CentralForPerson
+from dashboard.answer_memory import AnswerMemory
+from dashboard.client import CentralClient, CentralForPerson
 from dashboard.errors import (
     CentralRefused,
     CentralUnreachable,
