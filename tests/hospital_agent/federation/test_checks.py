@@ -7,7 +7,6 @@ import pytest
 from hospital_agent.doctor import examine
 from hospital_agent.federation import checks
 from hospital_agent.federation.flower.node_key import make_node_key
-from hospital_agent.federation.flower.node_key import make_node_key
 from hospital_agent.federation.site_key import PinnedSites, make_key
 from shared.clock import utc_now
 from tests.agent_site import KEY, SmallCentral

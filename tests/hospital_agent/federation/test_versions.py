@@ -1,6 +1,7 @@
 """From a proposal to what is in use, and back: made beside the base, compared, accepted by a person, undone."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hospital_agent.ingest.series import read_series
 from hospital_agent.model_folder import load_model
 from hospital_agent.pipeline import analyse_case
 from hospital_agent.settings import Settings
+from hospital_agent.simulation.hosts import phantom_host
 from hospital_agent.store import windows
 from hospital_agent.store.database import Store
 from hospital_agent.toolkit import build_toolkit
@@ -182,6 +184,7 @@ class TestTheComparison:
 
     def test_without_masks_it_is_over_phantoms(self, site: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(phantoms, "COUNT", 2)
+        monkeypatch.setattr(phantoms, "phantom_host", partial(phantom_host, shape=(24, 22, 26), spacing_mm=(9.0,) * 3))
         blind = site.model_copy(update={"federation_references": None})
         prepared = versions.prepare(blind, ONE)
         assert prepared.comparison is not None
