@@ -28,8 +28,8 @@ def tell_federated_story(database: Database, until: datetime = NOON) -> dict[str
     _give_keys(database, clock)
     clock.forward(hours=3)
     runs = {
-        "gaussian": _run(database, clock, "gaussian", {"layer": "bottleneck", "rank": 64}, _gaussian),
-        "averaging": _run(database, clock, "averaging", {"algorithm": "fedprox", "rounds": 20}, _segmenter),
+        "gaussian": _run(database, clock, "gaussian", {"score": "mahalanobis", "check_weight": True}, _gaussian),
+        "train_segmenter": _run(database, clock, "train_segmenter", {"proximal": 0.01, "rounds": 20}, _segmenter),
         "conformal": _run(database, clock, "conformal", {"coverage": 0.9}, _threshold),
     }
     clock.now = until - timedelta(minutes=5)
@@ -75,7 +75,7 @@ def _gaussian(log: DatabaseRunLog, clock: OwnClock, began: RunBegan) -> None:
     first = RoundEnded(2, 1, there, SILENT, 38.9, 92_300)
     _round(log, clock, first)
     _round(log, clock, replace(first, number=2, seconds=67.4, bytes_per_site=8_412_700))
-    told = {"patient_count": 412, "distance_error": 0.0071, "proposed_version": "1.1.0"}
+    told = {"sites": 4, "rows": 26368, "patients": 412, "weight": 0.0071}
     sentence = "4 sites took part in 2 rounds. Missing: new-clinic (silent)."
     log.tell(RunEnded(True, sentence, there, SILENT, (), told))
 

@@ -75,7 +75,11 @@ def federate(
             run = federated_runs.propose(session, job, options, utc_now(), ACTOR, deadline_s=deadline, sites=named).run
         typer.echo(f"Run {run}: {job}" + (f" with {', '.join(option)}" if option else ""))
         _hand_over(settings, database, run)
-        completed = follow(database, run, typer.echo, starts_within=timedelta(seconds=max(300.0, deadline)))
+        try:
+            completed = follow(database, run, typer.echo, starts_within=timedelta(seconds=max(300.0, deadline)))
+        except KeyboardInterrupt:
+            typer.echo("The run goes on without being watched; the dashboard shows it.")
+            raise typer.Exit(130) from None
     raise typer.Exit(0 if completed else 1)
 
 

@@ -25,7 +25,7 @@ def test_runs_are_listed_newest_first_in_all_their_states(world: World, runs: di
         ("logistic", "running"),
         ("histograms", "proposed"),
         ("conformal", "failed"),
-        ("averaging", "interrupted"),
+        ("train_segmenter", "interrupted"),
         ("gaussian", "completed"),
     ]
     assert {view.job: view.run for view in found.values()} == runs
@@ -37,8 +37,8 @@ def test_a_completed_run_says_what_came_of_it(world: World, runs: dict[str, str]
     assert [(one.site, one.reason, one.words) for one in view.missing] == [
         ("new-clinic", "silent", "did not answer in time")
     ]
-    assert view.told == {"patient_count": 412, "distance_error": 0.0071, "proposed_version": "1.1.0"}
-    assert view.options == {"layer": "bottleneck", "rank": 64}
+    assert view.told == {"sites": 4, "rows": 26368, "patients": 412, "weight": 0.0071}
+    assert view.options == {"score": "mahalanobis", "check_weight": True}
     assert (view.round_count, view.seconds) == (3, pytest.approx(41.2 + 38.9 + 67.4))
     assert view.bytes_per_site == 2 * 92_300 + 8_412_700
 
@@ -52,7 +52,7 @@ def test_a_running_one_says_who_was_in_its_newest_round(world: World, runs: dict
 
 
 def test_an_interrupted_one_says_that_there_is_no_result(world: World, runs: dict[str, str]) -> None:
-    view = overviews(world)["averaging"]
+    view = overviews(world)["train_segmenter"]
     assert "There is no result" in view.sentence
     assert [one.words for one in view.missing] == ["its own policy does not allow this"]
 

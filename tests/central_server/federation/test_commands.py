@@ -148,6 +148,21 @@ def test_a_run_whose_leader_dies_ends_with_status_1(
     assert "no sign of life" in told
 
 
+def test_whoever_stops_watching_does_not_stop_the_run(
+    three_sites: Database, led_by: Callable[[Lead], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "follow", interrupted)
+    led_by(lambda log, todo, run: None)
+    code, told = run("federate", "gaussian")
+    assert code == 130
+    assert "goes on" in told
+    with three_sites.read() as session:
+        assert [row.state for row in federated_runs.run_rows(session, None, 10)] == ["proposed"]
+
+
 def test_a_run_that_cannot_be_started_is_over(three_sites: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def submit(settings: object, run: str) -> None:
         raise MonitoringError("The SuperLink cannot be reached.")

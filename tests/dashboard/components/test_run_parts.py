@@ -44,8 +44,8 @@ def test_one_run_says_who_took_part_who_is_missing_and_why_and_what_came_of_it()
     said = words(run_panel(COMPLETED, NOW))
     assert "3 sites took part in 2 rounds." in said
     assert "Took part hill-hospital island-hospital north-clinic Missing south-clinic : did not answer in time" in said
-    assert "Asked for with Layer bottleneck Sketch yes" in said
-    assert "Patient count 1,412 Distance error 0.0071 Proposed version 1.1.0" in said
+    assert "Asked for with Score mahalanobis Check weight yes" in said
+    assert "Sites 3 Rows 90,368 Patients 1,412 Weight 0.0071" in said
 
 
 def test_its_rounds_stand_newest_first_with_their_attempt() -> None:
@@ -83,7 +83,7 @@ def test_results_are_those_of_completed_runs() -> None:
     found = with_result([run.overview for run in RUNS.values()])
     assert [run.run for run in found] == [run_id(2), run_id(1)]
     said = words(run_results(found, NOW))
-    assert "Gaussian 2 days ago 3 of 4 sites Patient count 1,412" in said
+    assert "Gaussian 2 days ago 3 of 4 sites Sites 3 Rows 90,368" in said
     silent = COMPLETED.overview.model_copy(update={"told": {}})
     assert "told nothing" in words(run_results([silent], NOW))
 

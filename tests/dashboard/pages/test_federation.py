@@ -17,7 +17,7 @@ def test_the_newest_run_is_shown_with_its_rounds(lead: CentralForPerson) -> None
     assert words(run).startswith("Logistic Running asked for 2 min ago by command-line")
     assert "Rounds, newest first" in words(run)
     assert words(every).startswith("All runs")
-    assert "Averaging Interrupted" in words(every)
+    assert "Train segmenter Interrupted" in words(every)
     assert len(of_kind(keys, "Code")) == 7
 
 
@@ -31,7 +31,7 @@ def test_the_address_chooses_a_run(lead: CentralForPerson) -> None:
 def test_a_run_that_does_not_exist_is_said_in_words_and_the_others_are_listed(lead: CentralForPerson) -> None:
     run, every, _ = page(lead, "?run=nonsense")
     assert "There is no such run." in words(run)
-    assert "Averaging" in words(every)
+    assert "Train segmenter" in words(every)
 
 
 def test_before_the_first_run_it_says_what_to_do(lead: CentralForPerson, central: FakeCentral) -> None:
