@@ -46,7 +46,7 @@ def test_every_secret_of_the_compose_file_is_made_in_the_manual() -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_command_and_option_in_the_manual_exists(program: str) -> None:
     """A command is found after `exec SERVICE PROGRAM`, after `run --rm SERVICE`, or as `PROGRAM COMMAND` in words."""
-    found = re.findall(rf"(?:{program} |run --rm |`){program} ([a-z]+)((?: [a-z]+)?)([^`#|\n]*)", TEXT)
+    found = re.findall(rf"(?:{program} |run --rm |`){program} ([a-z]+)((?: [a-z][a-z-]*)?)([^`#|\n]*)", TEXT)
     assert found
     commands = _commands(program)
     for word, second, rest in found:
