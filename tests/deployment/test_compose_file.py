@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
+from central_server.federation.flower.settings import SuperLinkSettings
 from central_server.settings import Settings as CentralSettings
 from dashboard.settings import Settings as DashboardSettings
 from hospital_agent.settings import Settings as AgentSettings
@@ -20,6 +21,8 @@ from tests.compose_files import COMPOSE, GPU, OURS, ROOT, TOOLS, read, services,
 SERVICES = services()
 ENDS_BY_ITSELF = {"central-migrate"}
 SETTINGS: Mapping[str, tuple[str, type[BaseSettings]]] = {
+    "federation-node": ("AGENT_", AgentSettings),
+    "superlink": ("CENTRAL_FEDERATION_", SuperLinkSettings),
     "hospital-agent": ("AGENT_", AgentSettings),
     "central-server": ("CENTRAL_", CentralSettings),
     "central-migrate": ("CENTRAL_", CentralSettings),
@@ -30,7 +33,40 @@ SETTINGS: Mapping[str, tuple[str, type[BaseSettings]]] = {
 SECRET_VALUES = {"site_key", "database_password", "lead_password", "site_keys", "api_tokens", "session_secret"}
 PROXY = {"HTTPS_PROXY", "NO_PROXY"}  # read by the agent's HTTP client, the only program that dials out of its machine
 KEPT_IN_THE_DATABASE = {"site_keys_file"}  # `central-server sites add` gives a site its key and stores the hash alone
-NEEDS_A_MOUNT = {"central_ca", "policy_file", "model_dir", "tls_certificate", "tls_key", "ca_file"}
+FEDERATION = {"federation_superlink", "federation_ca_file", "federation_policy_file"}  # of `federation-node` alone
+IN_THE_DATA_FOLDER = {"federation_node_key"}  # `hospital-agent federation node-key` makes it
+ON_LOOPBACK = {"control_port", "tasks_port"}  # inside the SuperLink's own container, where nothing else listens
+NEEDS_A_MOUNT = {
+    "federation_images",
+    "federation_references",
+    "certificate",
+    "key",
+    "ca",
+    "central_ca",
+    "policy_file",
+    "model_dir",
+    "tls_certificate",
+    "tls_key",
+    "ca_file",
+}
+
+
+def test_the_profile_federation_starts_the_superlink_and_a_node() -> None:
+    found = {name for name, service in SERVICES.items() if service.get("profiles") == ["federation"]}
+    assert found == {"superlink", "federation-node"}
+
+
+def test_a_site_that_names_its_two_programs_starts_nothing_of_the_centre() -> None:
+    assert "depends_on" not in SERVICES["hospital-agent"]
+    assert "depends_on" not in SERVICES["federation-node"]
+
+
+def test_a_node_has_the_agents_settings_and_data_but_no_port_and_no_inbox() -> None:
+    node, agent = SERVICES["federation-node"], SERVICES["hospital-agent"]
+    assert node["environment"].keys() == agent["environment"].keys() | {f"AGENT_{name.upper()}" for name in FEDERATION}
+    assert node["volumes"] == ["agent-data:/var/lib/segwatch"]
+    assert "ports" not in node
+    assert node["networks"] == ["federation"]
 
 
 def test_a_site_starts_the_agent_alone() -> None:
@@ -42,8 +78,9 @@ def test_the_profile_central_starts_postgres_server_and_dashboard() -> None:
     assert centre == {"postgres", "central-migrate", "central-server", "dashboard"}
 
 
-def test_a_centre_without_a_hospital_can_leave_the_agent_out() -> None:
-    assert SERVICES["hospital-agent"]["deploy"] == {"replicas": "${SEGWATCH_AGENTS:-1}"}
+@pytest.mark.parametrize("name", ["hospital-agent", "federation-node"])
+def test_a_centre_without_a_hospital_can_leave_the_agent_out(name: str) -> None:
+    assert SERVICES[name]["deploy"] == {"replicas": "${SEGWATCH_AGENTS:-1}"}
 
 
 def test_the_dashboard_alone_named_brings_the_centre_and_no_agent() -> None:
@@ -64,8 +101,9 @@ def test_nothing_starts_before_what_it_needs_is_healthy_or_done() -> None:
 
 def test_the_tables_are_there_before_the_server_starts() -> None:
     assert SERVICES["central-migrate"]["command"] == ["migrate"]
-    assert SERVICES["central-migrate"]["image"] == SERVICES["central-server"]["image"]
-    assert {"postgres", "central-migrate"} <= SERVICES["central-server"]["depends_on"].keys()
+    for name in ("central-server", "superlink"):
+        assert SERVICES["central-migrate"]["image"] == SERVICES[name]["image"]
+        assert {"postgres", "central-migrate"} <= SERVICES[name]["depends_on"].keys()
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -106,13 +144,16 @@ def test_no_service_sees_the_engine_or_the_machines_folders() -> None:
 
 def test_ports_are_on_loopback_unless_the_site_says_otherwise() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published.keys() == {"central-server", "dashboard"}
+    assert published.keys() == {"central-server", "dashboard", "superlink"}
+    # The proxy that ends TLS is on the same machine; the SuperLink ends it itself and has a variable of its own.
+    (superlink,) = published.pop("superlink")
+    assert superlink.startswith("${SEGWATCH_SUPERLINK_BIND:-127.0.0.1}:")
     assert all(port.startswith("${SEGWATCH_BIND:-127.0.0.1}:") for ports in published.values() for port in ports)
 
 
 def test_the_database_can_be_reached_by_the_server_alone_and_reaches_nothing() -> None:
     on_it = {name for name, service in SERVICES.items() if "database" in service["networks"]}
-    assert on_it == {"postgres", "central-migrate", "central-server"}
+    assert on_it == {"postgres", "central-migrate", "central-server", "superlink"}
     assert SERVICES["postgres"]["networks"] == ["database"]
     assert read()["networks"]["database"] == {"internal": True}
 
@@ -142,14 +183,18 @@ def test_a_secret_is_handed_over_by_the_name_of_its_file(name: str) -> None:
 def test_every_variable_is_a_setting_that_exists(name: str) -> None:
     prefix, settings = SETTINGS[name]
     known = {f"{prefix}{field.upper()}" for field in settings.model_fields}
-    assert SERVICES[name]["environment"].keys() <= known | (PROXY if name == "hospital-agent" else set())
+    known |= PROXY if prefix == "AGENT_" else set()
+    known |= {f"CENTRAL_{field.upper()}" for field in CentralSettings.model_fields} if name == "superlink" else set()
+    assert SERVICES[name]["environment"].keys() <= known
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS.keys() - ENDS_BY_ITSELF))
 def test_every_setting_can_be_set_or_is_left_out_on_purpose(name: str) -> None:
     prefix, settings = SETTINGS[name]
     given = {key.removeprefix(prefix).lower() for key in SERVICES[name]["environment"]}
-    assert settings.model_fields.keys() - given <= SECRET_VALUES | NEEDS_A_MOUNT | KEPT_IN_THE_DATABASE
+    left_out = SECRET_VALUES | NEEDS_A_MOUNT | KEPT_IN_THE_DATABASE | IN_THE_DATA_FOLDER | ON_LOOPBACK
+    left_out |= FEDERATION if name == "hospital-agent" else set()
+    assert settings.model_fields.keys() - given <= left_out
 
 
 def test_the_servers_health_check_asks_for_the_port_that_it_listens_on() -> None:
@@ -205,7 +250,7 @@ def test_the_check_against_the_specification_finds_a_misspelled_key(tmp_path: Pa
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("extra", [[], ["-f", "docker-compose.gpu.yml"]], ids=["cpu", "gpu"])
 def test_compose_itself_accepts_the_files(tool: str, extra: list[str], tmp_path: Path) -> None:
-    seen = _config(tool, tmp_path, [*extra, "--profile", "central"])
+    seen = _config(tool, tmp_path, [*extra, "--profile", "central", "--profile", "federation"])
     assert seen["services"].keys() == SERVICES.keys()
     assert seen["services"]["dashboard"]["read_only"] is True
     reserved = seen["services"]["hospital-agent"].get("deploy", {}).get("resources", {}).get("reservations")

@@ -11,7 +11,11 @@ import pytest
 
 from tests.compose_files import OURS, ROOT, services
 
-EXTRAS = {"hospital_agent": "agent,segmentation", "central_server": "central", "dashboard": "dashboard"}
+EXTRAS = {
+    "hospital_agent": "agent,segmentation,federation",
+    "central_server": "central,federation",
+    "dashboard": "dashboard",
+}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -48,7 +52,7 @@ def test_an_image_installs_its_own_extras_by_the_pinned_versions(folder: str) ->
 def test_a_site_can_ask_for_the_extras_of_models_that_others_made() -> None:
     (install,) = (step for step in _steps("hospital_agent") if "[agent" in step)
     assert "ARG AGENT_EXTRAS=" in _steps("hospital_agent")
-    assert '".[agent,segmentation${AGENT_EXTRAS:+,$AGENT_EXTRAS}]"' in install
+    assert '".[agent,segmentation,federation${AGENT_EXTRAS:+,$AGENT_EXTRAS}]"' in install
     assert {"nnunet", "monai"} <= PYPROJECT["project"]["optional-dependencies"].keys()
 
 
