@@ -3,12 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 DEV_STAMP := .venv/.made-dev
+FEDERATION_STAMP := .venv/.made-federation
 DATA ?=
+FEDERATE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .PHONY: help setup demo demo-check test test-slow test-data check format train clean
 help:
 	@echo "make demo         the whole product on simulated patients, until Ctrl-C   (DATA=<folder>: real CT as hosts)"
+	@echo "                  FEDERATE=1 ends it with a calibration that the three hospitals compute together"
 	@echo "make test         the tests, some minutes on two cores"
 	@echo "make demo-check   the demo without a person, and the proof that it did what it says"
 	@echo "make check        ruff, mypy, import contracts, compose file, Dockerfiles"
@@ -24,6 +27,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) -e '.[agent,segmentation,central,dashboard]'
 	@touch $@
 
+$(FEDERATION_STAMP): $(STAMP)
+	@echo "==> installing what hospitals need to compute together"
+	@$(PIP) -e '.[agent,segmentation,central,dashboard,federation]'
+	@touch $@
+
 $(DEV_STAMP): $(STAMP)
 	@echo "==> installing what the tests need"
 	@$(PIP) -e '.[agent,segmentation,central,dashboard,dev]'
@@ -31,11 +39,11 @@ $(DEV_STAMP): $(STAMP)
 
 setup: $(DEV_STAMP)
 
-demo: $(STAMP)
-	@$(BIN)/python -m demo run $(if $(DATA),--data "$(DATA)")
+demo: $(if $(FEDERATE),$(FEDERATION_STAMP),$(STAMP))
+	@$(BIN)/python -m demo run $(if $(DATA),--data "$(DATA)") $(if $(FEDERATE),--federate)
 
 demo-check: $(DEV_STAMP)
-	@$(BIN)/python -m demo check
+	@$(BIN)/python -m demo check $(if $(FEDERATE),--federate)
 
 test: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/deployment -m "not slow and not gpu"

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from demo import proof
+from demo.calibration import calibrate
 from demo.federation import Federation
 from demo.patients import CHANGED_SCANNER, CHANGED_SITE, SITES, hosts_from
 from demo.programs import ProgramFailed, Programs
@@ -84,7 +85,7 @@ def tell(alert: AlertView) -> None:
         say(f"  evidence {evidence.statistic:.1f} against an alarm line of {evidence.threshold:.1f} (natural log)")
 
 
-def run(hosts: tuple[Host, ...]) -> None:
+def run(hosts: tuple[Host, ...], *, federate: bool) -> None:
     """The demo for a person: until Ctrl-C."""
     with federation(hosts, seed=1) as story:
         system = story.federation
@@ -98,12 +99,14 @@ def run(hosts: tuple[Host, ...]) -> None:
         if not alerts:
             say("no alert yet; patients keep coming")
         say(f"look at it: {system.dashboard}/sites/{CHANGED_SITE}   (Ctrl-C stops everything)")
+        if federate:
+            calibrate(story)
         while True:
             story.feed(1)
             time.sleep(3)
 
 
-def check(hosts: tuple[Host, ...]) -> None:
+def check(hosts: tuple[Host, ...], *, federate: bool) -> None:
     """The demo without a person, and the proof of what it claims."""
     begun = time.monotonic()
     with federation(hosts, seed=1) as story:
@@ -115,6 +118,8 @@ def check(hosts: tuple[Host, ...]) -> None:
             say(f"proved at {name}: {counts}")
         say(f"proved: the ledgers verify and hold what the centre holds, rows {proof.prove_ledgers(story)}")
         say(f"proved: {proof.prove_dashboard(story, first, story.federation.folder)}")
+        if federate:
+            calibrate(story)
     say(f"the run with a change took {time.monotonic() - begun:.0f} s; now one without")
     with federation(hosts, seed=2) as story:
         until_baselines(story)
@@ -137,11 +142,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("what", choices=("run", "check"))
     parser.add_argument("--data", type=Path, help="a folder of chest CT (NIfTI, HU) to take as hosts")
+    parser.add_argument("--federate", action="store_true", help="end with a calibration of all hospitals together")
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     try:
         hosts = hosts_from(told.data) if told.data else ()
-        (run if told.what == "run" else check)(hosts)
+        (run if told.what == "run" else check)(hosts, federate=told.federate)
     except KeyboardInterrupt:
         say("stopped; nothing is left running")
     except (proof.NotProved, ProgramFailed, TooSlow, ValueError) as problem:

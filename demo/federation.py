@@ -54,31 +54,33 @@ class Federation:
         self.api = f"http://127.0.0.1:{free_port()}"
         self.dashboard = f"http://127.0.0.1:{free_port()}"
         self.hospitals: tuple[Hospital, ...] = ()
-        self._token: str | None = None
-
-    def start(self) -> None:
-        """Start everything and wait until it answers."""
-        central = {
+        self.central = {
             "CENTRAL_DATABASE_URL": f"sqlite:///{self.folder / 'central.sqlite'}",
             "CENTRAL_LEAD_NAME": self.lead,
             "CENTRAL_LEAD_PASSWORD": self.password,
             "CENTRAL_PORT": self.api.rpartition(":")[2],
         }
-        run_once(["central-server", "migrate"], central)
-        self.hospitals = tuple(self._register(site, central) for site in SITES)
-        server = self.programs.start("central-server", ["central-server", "serve"], central)
+        self._token: str | None = None
+
+    def start(self) -> None:
+        """Start everything and wait until it answers."""
+        run_once(["central-server", "migrate"], self.central)
+        self.hospitals = tuple(self._register(site) for site in SITES)
+        server = self.programs.start("central-server", ["central-server", "serve"], self.central)
         wait_until_up(f"{self.api}/readyz", server)
         page = self.programs.start("dashboard", ["dashboard", "serve"], self._dashboard_environment())
         for hospital in self.hospitals:
             self.programs.start(hospital.site.name, ["hospital-agent", "run"], hospital.environment)
         wait_until_up(f"{self.dashboard}/healthz", page)
 
-    def _register(self, site: Site, central: dict[str, str]) -> Hospital:
+    def _register(self, site: Site) -> Hospital:
         home = self.folder / site.name
         inbox, data, key = home / "inbox", home / "data", home / "site.key"
         inbox.mkdir(parents=True)
         data.mkdir()
-        run_once(["central-server", "sites", "add", site.name, "--title", site.title, "--key-file", str(key)], central)
+        run_once(
+            ["central-server", "sites", "add", site.name, "--title", site.title, "--key-file", str(key)], self.central
+        )
         environment = {
             "AGENT_SITE": site.name,
             "AGENT_INBOX": str(inbox),

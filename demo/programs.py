@@ -88,8 +88,8 @@ class Programs:
         return [program.name for program in self.running if program.process.poll() is None]
 
 
-def run_once(command: list[str], environment: dict[str, str]) -> str:
-    """Run a short command of ours to its end and return what it printed.
+def run_once(command: list[str], environment: dict[str, str], seconds: float = 120.0) -> str:
+    """Run a command of ours to its end, within so many seconds, and return what it printed.
 
     Raises:
         ProgramFailed: it ended with another status than 0.
@@ -100,10 +100,11 @@ def run_once(command: list[str], environment: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=seconds,
     )
     if done.returncode != 0:
-        raise ProgramFailed(f"`{' '.join(command)}` ended with status {done.returncode}:\n{done.stderr[-1500:]}")
+        said = (done.stdout + done.stderr)[-1500:]
+        raise ProgramFailed(f"`{' '.join(command)}` ended with status {done.returncode}:\n{said}")
     return done.stdout
 
 

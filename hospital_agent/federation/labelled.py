@@ -85,7 +85,8 @@ def trainer_of(segmenter: "BundledSegmenter", labelled: Labelled, plan: "LocalPl
         found: list[float | None] = []
         for case in labelled.held_out:
             predicted = segmenter.segment(case.volume).label_map
-            each = [dice(predicted == label, case.labels == label) for label in labels]
+            truth = np.asarray(case.labels)
+            each = [dice(predicted == label, truth == label) for label in labels]
             known = [value for value in each if value is not None]
             found.append(float(np.mean(known)) if known else None)
         return found

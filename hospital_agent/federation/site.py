@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hospital_agent.federation.jobs import Float64Array, Totals, check_totals, job_result, site_vector
@@ -35,6 +34,7 @@ from shared.federation.messages import (
     SumAnswer,
     SumStep,
 )
+from shared.logs import logger
 from shared.secure_sum.encoding import Part
 from shared.secure_sum.messages import (
     AdvertList,
@@ -46,7 +46,7 @@ from shared.secure_sum.messages import (
     UnmaskRequest,
 )
 
-log = structlog.get_logger(__name__)
+log = logger("federation")
 PART = "round"  # the vector of a round is one part
 MOST_RUNS = 4  # that a site keeps in mind; the oldest goes first
 NO_RUN = "0" * 32
@@ -103,8 +103,8 @@ class FederationSite:
             return self._step(message).packet()
         except MonitoringError as reason:
             return self._refuse(run, _slug(reason), str(reason))
-        except Exception as mistake:
-            log.exception("federated_request_failed", request=request.kind, error=type(mistake).__name__)
+        except Exception:
+            log.exception("federated_request_failed")
             return self._refuse(run, "internal", "The site could not answer; its own log says why.")
 
     def _open(self, asked: Opening) -> Plan:
@@ -194,7 +194,7 @@ class FederationSite:
         self._log.record(json.dumps(entry, sort_keys=True).encode())
 
     def _refuse(self, run: str, reason: str, sentence: str) -> Packet:
-        log.warning("federated_request_refused", run=run, reason=reason)
+        log.warning("federated_request_refused", reason=reason)
         return Refusal(run=run, site=self.settings.site, reason=reason, sentence=sentence[:400]).packet()
 
 

@@ -200,12 +200,15 @@ def test_nonsense_from_the_centre_is_refused(federation, packet):
     assert refused.reason == "broken_message"
 
 
-def test_a_mistake_in_the_program_is_refused_without_its_text(federation):
+def test_a_mistake_in_the_program_is_refused_and_logged_without_its_text(federation, capfd):
     three = federation(3)
     three.registered._things["gaussian"] = lambda settings, options: 1 / 0
     refused = Refusal.of(three.sites["s01"].answer(Opening.made(RUN, "gaussian", {}, []).packet()))
     assert refused.reason == "internal"
     assert "zero" not in refused.sentence
+    logged = capfd.readouterr()
+    assert "ZeroDivisionError" in logged.err
+    assert "division by zero" not in logged.out + logged.err
 
 
 def test_a_step_without_an_opening_is_refused(federation):
