@@ -29,8 +29,8 @@ KindOfImage = Literal["CT", "MR"]
 FencesBy = Annotated[
     Literal["label", "view", "mean"],
     typer.Option(
-        help="What has thresholds of its own, from which on a mask agrees too badly with its reconstruction: each "
-        "label, each view (plane of slices), or the mean over labels."
+        help="What decides that a mask agrees too badly with its reconstruction: thresholds of each label, of each "
+        "view (plane of slices), or of the mean over labels."
     ),
 ]
 

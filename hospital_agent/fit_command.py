@@ -48,7 +48,7 @@ def fit(
             help="Train what this score needs as well: an autoencoder of features, or of --references; minutes."
         ),
     ] = None,
-    fences_by: FencesBy = "label",
+    fences_by: FencesBy = "mean",
     steps: Annotated[int, typer.Option(min=1, help="Of training what --method asks for.")] = 300,
 ) -> None:
     """Fit all scores to a model that others made, and write a model folder for `analyse` and AGENT_MODEL_DIR."""

@@ -50,7 +50,7 @@ def fit_folder(
     modality: Modality = "CT",
     autoencoder: "AutoencoderTraining | None" = None,
     mask_autoencoder: "MaskTraining | None" = None,
-    fences_by: Grouping = "label",
+    fences_by: Grouping = "mean",
 ) -> Fitted:
     """Fit everything that can be fitted to a model and write its folder.
 
@@ -60,7 +60,7 @@ def fit_folder(
         copy: put the model's own files into the folder, so that it can be carried elsewhere.
         autoencoder: how to train an activation autoencoder, for segmentation distortion; None trains none.
         mask_autoencoder: how to train an autoencoder of masks on the references; None trains none.
-        fences_by: what has fences of its own on how well masks come back from it.
+        fences_by: what decides that a mask comes back from it too badly.
         modality: of the images; the folder keeps it, and what is of another one is left out.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hospital_agent.analysis.errors import NotApplicable, TooFewCases
 from hospital_agent.analysis.imaging.task_labels import task_labels
 from hospital_agent.analysis.imaging.volume import Modality
-from hospital_agent.analysis.quality.label_fences import FenceSet, Grouping, fence_set
+from hospital_agent.analysis.quality.label_fences import Grouping, MaskFences, mask_fences
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.errors import InputRefused
 from hospital_agent.fitting import Input, Say, Seen
@@ -54,7 +54,7 @@ def fit_mask_autoencoder(
         return train_mask_autoencoder(masks, count, Path(folder), plan)
 
 
-def fences_of_seen(seen: Sequence[Seen], label_count: int, by: Grouping, say: Say) -> FenceSet | None:
+def fences_of_seen(seen: Sequence[Seen], label_count: int, by: Grouping, say: Say) -> MaskFences | None:
     """From when on a mask of the model is unusual, from those that it made of the images; None with too few, and said.
 
     The autoencoder has seen the references of these patients, so that their masks come back a little better than those
@@ -64,7 +64,7 @@ def fences_of_seen(seen: Sequence[Seen], label_count: int, by: Grouping, say: Sa
 
     shown = [one for one in seen if one.shown.reconstructed is not None]
     try:
-        return fence_set([case_measures(one.shown, label_count, one.slices) for one in shown], by)
+        return mask_fences([case_measures(one.shown, label_count, one.slices) for one in shown], by)
     except TooFewCases as problem:
         say(f"nothing says from when on a mask is unusual: {problem}")
         return None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hospital_agent.analysis.errors import ModelMismatch
-from hospital_agent.analysis.quality.label_fences import FenceSet
+from hospital_agent.analysis.quality.label_fences import MaskFences
 
 if TYPE_CHECKING:
     from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
@@ -15,7 +15,7 @@ MASK_AUTOENCODER_FILES = (WEIGHTS, DESCRIPTION)
 
 
 def save_mask_autoencoder(
-    folder: Path, autoencoder: "MaskAutoencoder", fences: FenceSet | None = None, **made_from: Any
+    folder: Path, autoencoder: "MaskAutoencoder", fences: MaskFences | None = None, **made_from: Any
 ) -> None:
     """Write both files; `made_from` says how it was trained.
 
@@ -53,7 +53,7 @@ def load_mask_autoencoder(folder: Path, device: str = "cpu") -> "MaskAutoencoder
     return MaskAutoencoder.from_parts(described, weights, device)
 
 
-def load_fences(folder: Path) -> FenceSet | None:
+def load_fences(folder: Path) -> MaskFences | None:
     """From when on a mask is unusual; None where the folder has no mask autoencoder, or one without fences.
 
     Raises:
@@ -66,4 +66,4 @@ def load_fences(folder: Path) -> FenceSet | None:
         told = json.loads(path.read_text(encoding="utf-8")).get("fences")
     except (AttributeError, ValueError) as problem:
         raise ModelMismatch(f"The mask autoencoder in '{folder.name}' is damaged or incomplete.") from problem
-    return None if told is None else FenceSet.from_json(told)
+    return None if told is None else MaskFences.from_json(told)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hospital_agent.analysis.imaging.slices import slices_of
 from hospital_agent.analysis.imaging.task_labels import task_labels
 from hospital_agent.analysis.imaging.volume import Volume
-from hospital_agent.analysis.quality.label_fences import CaseMeasures, FenceSet
+from hospital_agent.analysis.quality.label_fences import CaseMeasures, FenceSet, MaskFences
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.mask_autoencoder_files import load_fences, load_mask_autoencoder
 from hospital_agent.model_folder import SHIPPED_MODEL, holds_mask_autoencoder
@@ -81,9 +81,10 @@ def labels_told(
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """pDC and pHD of each label, and which of them lie beyond their fences, as JSON has it; and a sentence for each.
 
-    None where there is no mask autoencoder, and `not_applied` with the reason where it knows other labels. `beyond`
-    holds only groups of which something lies beyond: a label, a view, or the mean, as the fences have it. `unjudged`
-    are groups of this mask for which there are no fences.
+    None where there is no mask autoencoder, and `not_applied` with the reason where it knows other labels. Each label
+    names what of it lies beyond its own fences; None where it has none. `beyond` is what decides that the mask is
+    unusual, by label, view or mean as the model's folder has it, and `unjudged` what of it has no fences. Sentences
+    name labels only where the mask is unusual.
 
     Args:
         folder: of `mask_autoencoder_in`.
@@ -98,14 +99,25 @@ def labels_told(
         unknown = NotApplied("unknown_label", "The mask holds a label that the model's mask autoencoder does not know.")
         return {"not_applied": asdict(refused or unknown)}, []
     measures, fences = _measures(found, volume), load_fences(folder)
+    known, decided = measures.by_label, {} if fences is None else fences.deciding.beyond(measures)
     told = {
-        "labels": {str(label): asdict(one) for label, one in measures.by_label.items()},
+        "labels": {str(label): asdict(one) | _of_label(fences, measures, str(label)) for label, one in known.items()},
         "mean": asdict(measures.mean),
         "fences": None if fences is None else fences.to_json(),
-        "beyond": {} if fences is None else {name: list(which) for name, which in fences.beyond(measures).items()},
-        "unjudged": [*measures.groups("label")] if fences is None else list(fences.unjudged(measures)),
+        "beyond": {name: list(which) for name, which in decided.items()},
+        "unjudged": list(measures.groups("mean") if fences is None else fences.deciding.unjudged(measures)),
     }
-    return told, [] if fences is None else _sentences(fences, measures)
+    said = [] if fences is None else _sentences(fences.deciding, measures)
+    if said and fences is not None and fences.by_label is not None and fences.deciding.by != "label":
+        said += _sentences(fences.by_label, measures)
+    return told, said
+
+
+def _of_label(fences: MaskFences | None, measures: CaseMeasures, label: str) -> dict[str, list[str] | None]:
+    own = None if fences is None else fences.by_label
+    if own is None or label not in own.groups:
+        return {"beyond": None}
+    return {"beyond": list(own.beyond(measures).get(label, ()))}
 
 
 def _measures(found: Segmentation, volume: Volume) -> CaseMeasures:

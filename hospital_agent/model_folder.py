@@ -31,7 +31,7 @@ from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import OodScore, ood_scores
 from hospital_agent.analysis.quality import QualityModel, quality_models
-from hospital_agent.analysis.quality.label_fences import FenceSet
+from hospital_agent.analysis.quality.label_fences import MaskFences
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.autoencoder_files import AUTOENCODER_FILES, load_autoencoder, save_autoencoder
 from hospital_agent.foreign_models import BACKENDS, Spec, open_model
@@ -136,7 +136,7 @@ def save_model(
     made_from: Mapping[str, Any],
     modality: Modality = "CT",
     mask_autoencoder: "MaskAutoencoder | None" = None,
-    mask_fences: FenceSet | None = None,
+    mask_fences: MaskFences | None = None,
 ) -> str:
     """Write a model folder; `made_from` says how it was trained. Returns the hash of the model.
 
@@ -176,7 +176,7 @@ def save_foreign_model(
     modality: Modality = "CT",
     autoencoder: "ActivationAutoencoder | None" = None,
     mask_autoencoder: "MaskAutoencoder | None" = None,
-    mask_fences: FenceSet | None = None,
+    mask_fences: MaskFences | None = None,
 ) -> str:
     """Write the model folder of a model from elsewhere: what was fitted to it, and where its own files are.
 

@@ -18,7 +18,7 @@ from hospital_agent.console import Device, FencesBy, check_device, print_json, s
 from hospital_agent.refining_card import MadeFrom, card
 
 if TYPE_CHECKING:
-    from hospital_agent.analysis.quality.label_fences import FenceSet, Grouping
+    from hospital_agent.analysis.quality.label_fences import Grouping, MaskFences
     from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
     from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
     from hospital_agent.fitting import Input
@@ -45,7 +45,7 @@ def refine(
     fences: Annotated[
         FenceSource, typer.Option(help="Whose quartiles say what is unusual; target as published.")
     ] = "annotated",
-    fences_by: FencesBy = "label",
+    fences_by: FencesBy = "mean",
     epochs: Annotated[int, typer.Option(min=1, help="At most, over the flagged cases.")] = 5,
     even_if_all: Annotated[bool, typer.Option("--even-if-all", help="Go on where every case is flagged.")] = False,
     device: Device = "auto",
@@ -72,7 +72,7 @@ def refine(
     autoencoder, made = autoencoder_for(loaded, mask_autoencoder, annotated, segmenter.classes - 1)
     limits = fences_from(annotated if fences == "annotated" else unlabelled, segmenter, autoencoder, fences, fences_by)
     plan = RefinementPlan(patch=segmenter.grid.tile, most_epochs=epochs, even_if_all=even_if_all)
-    result = refined_by(segmenter, autoencoder, unlabelled, annotated, limits, plan, say)
+    result = refined_by(segmenter, autoencoder, unlabelled, annotated, limits.deciding, plan, say)
     judged = [*references_of(known, result.held_out), *without(found, result)]
     told = propose(out, loaded, segmenter, autoencoder, result, judged, limits, made)
     print_json({"model": str(out), **told})
@@ -162,17 +162,17 @@ def fences_from(
     autoencoder: "MaskAutoencoder",
     source: FenceSource,
     by: "Grouping",
-) -> "FenceSet":
+) -> "MaskFences":
     """Fences over what the model makes of cases, for each label or view or for all together.
 
     Raises:
         TooFewCases: no label or view has four that can be judged.
     """
-    from hospital_agent.analysis.quality.label_fences import fence_set
+    from hospital_agent.analysis.quality.label_fences import mask_fences
     from hospital_agent.training.refinement_cases import look
 
-    judged = (look(segmenter, autoencoder, case).measures for case in cases)
-    return fence_set(judged, by, "validation" if source == "annotated" else "target")
+    judged = [look(segmenter, autoencoder, case).measures for case in cases]
+    return mask_fences(judged, by, "validation" if source == "annotated" else "target")
 
 
 def references_of(known: "Sequence[Input]", patients: Sequence[str]) -> "list[Input]":
@@ -197,7 +197,7 @@ def propose(
     autoencoder: "MaskAutoencoder",
     result: "Refined",
     judged: "Sequence[Input]",
-    limits: "FenceSet",
+    limits: "MaskFences",
     made: MadeFrom,
 ) -> dict[str, Any]:
     """Write the folder of the proposed version, with scores fitted to what its own network shows.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 MadeFrom = Literal["given", "model", "annotated"]
+BY = {"label": "a label", "view": "its view", "mean": "the mean over its labels"}
 FENCED_BY = {"validation": "annotated", "target": "of the site, not annotated"}
 MASKS_SEEN: dict[MadeFrom, str] = {
     "given": "was given with `--mask-autoencoder`; whether it has seen the annotated masks is not known here.",
@@ -20,10 +21,12 @@ def card(name: str, version: str, told: Mapping[str, Any], left_out: Sequence[st
         f"| {_number(row['low'])} to {_number(row['high'])} |"
         for row in told["table"]
     )
+    deciding, by_label = told["fences"]["deciding"], told["fences"]["by_label"]
     fences = "\n".join(
-        f"| {_group(told['fences']['by'], group)} | {_number(one['low_pdc'])} | {_number(one['high_phd_mm'])} "
+        f"| {_group(fences['by'], group)} | {_number(one['low_pdc'])} | {_number(one['high_phd_mm'])} "
         f"| {one['case_count']} {FENCED_BY[one['source']]} |"
-        for group, one in told["fences"]["groups"].items()
+        for fences in (deciding, *([by_label] if by_label and deciding["by"] != "label" else []))
+        for group, one in fences["groups"].items()
     )
     missing = "\n".join(f"- {sentence}" for sentence in left_out) or "- Nothing."
     before = told["refined_from"]
@@ -53,7 +56,8 @@ after - before over resampled patients. pDC and pHD compare a mask with its own 
 
 ## From when on a mask is unusual
 
-A case is flagged where anything lies beyond its fence. The fences are of the masks that the model before made.
+A case is flagged where {BY[deciding["by"]]} lies beyond its fence; fences of labels say where to look. They are of the
+masks that the model before made.
 
 | of | pDC below | pHD above (mm) | cases |
 |---|---|---|---|

@@ -72,12 +72,15 @@ def test_fences_are_of_the_masks_that_the_model_made_of_the_images() -> None:
     cases = [seen(0.6 + 0.1 * i, "axial") for i in range(4)] + [seen(0.2, "coronal")] * 3
     by_label = fences_of_seen(cases[:4], 2, "label", said.append)
     assert by_label is not None
-    assert by_label.groups["1"].low_pdc == pytest.approx(0.45)
-    assert by_label.groups["2"].low_pdc == pytest.approx(0.55)
-    assert by_label.groups["1"].high_phd_mm == 5.0
+    assert by_label.by_label == by_label.deciding
+    assert by_label.deciding.groups["1"].low_pdc == pytest.approx(0.45)
+    assert by_label.deciding.groups["2"].low_pdc == pytest.approx(0.55)
+    assert by_label.deciding.groups["1"].high_phd_mm == 5.0
     by_view = fences_of_seen(cases, 2, "view", said.append)
     assert by_view is not None
-    assert set(by_view.groups) == {"axial"}
+    assert set(by_view.deciding.groups) == {"axial"}
+    assert by_view.by_label is not None
+    assert by_view.by_label.groups["1"].case_count == 7
     assert said == []
     empty = replace(cases[0], shown=segmentation_of(None))
     assert fences_of_seen([*cases[:3], empty], 2, "label", said.append) is None

@@ -14,7 +14,7 @@ from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.analysis.imaging.slices import slices_of
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood.mask_autoencoder import PseudoDice, PseudoHausdorff
-from hospital_agent.analysis.quality.label_fences import FenceSet, fence_set
+from hospital_agent.analysis.quality.label_fences import Grouping, MaskFences, mask_fences
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder, MaskAutoencoderShape, MaskNetwork
 from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
 from hospital_agent.analysis.segmentation.selected import case_measures
@@ -30,14 +30,14 @@ VOLUME = case(60).volume
 Labels = NDArray[np.uint8]
 
 
-def heart_fences() -> FenceSet:
+def heart_fences(by: Grouping = "mean") -> MaskFences:
     """Of hearts as people would draw them."""
     cases = []
     for seed in range(30, 42):
         drawn = replace(supplied_segmentation(heart(seed) > 0), labels=heart(seed))
         attached = heart_autoencoder().attached(drawn, SPACING)
         cases.append(case_measures(attached, 3, slices_of(VOLUME)))
-    return fence_set(cases, "label")
+    return mask_fences(cases, by)
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +74,22 @@ def test_a_plain_heart_lies_within_the_fences_of_all_labels(folder: Path) -> Non
     assert set(told["labels"]) == {"1", "2", "3"}
     assert all(one["pdc"] > 0.8 for one in told["labels"].values())
     assert (told["beyond"], told["unjudged"], said) == ({}, [], [])
-    assert told["fences"]["by"] == "label"
+    assert all(one["beyond"] == [] for one in told["labels"].values())
+    assert told["fences"]["deciding"]["by"] == "mean"
 
 
 def test_the_label_that_is_wrong_is_named_and_no_other(folder: Path) -> None:
-    """An island of the crescent's label in a corner: two labels are as they were, and hide it in their mean."""
+    """An island of the crescent's label in a corner: the mask is unusual, and two of its labels are as they were."""
     labels = heart(60)
     labels[:, 36:39, 36:39] = 3
     told, said = told_of(labels, folder)
     assert told is not None
-    assert set(told["beyond"]) == {"3"}
-    assert "phd_mm" in told["beyond"]["3"]
+    assert "phd_mm" in told["beyond"]["mean"]
+    assert {label for label, one in told["labels"].items() if one["beyond"]} == {"3"}
     assert told["labels"]["3"]["phd_mm"] > 20
-    assert len(said) == 1
-    assert said[0].startswith("Label 3 agrees worse with its reconstruction than is usual: ")
-    limit = told["fences"]["groups"]["3"]["high_phd_mm"]
-    assert f"{told['labels']['3']['phd_mm']:.3g} mm (fence {limit:.3g} mm)" in said[0]
+    assert [sentence.split(" agrees worse")[0] for sentence in said] == ["The mask", "Label 3"]
+    limit = told["fences"]["by_label"]["groups"]["3"]["high_phd_mm"]
+    assert f"{told['labels']['3']['phd_mm']:.3g} mm (fence {limit:.3g} mm)" in said[1]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_without_pytorch_the_reason_says_what_to_install(folder: Path, monkeypat
 def test_an_empty_mask_is_undefined_for_every_label(folder: Path) -> None:
     told, said = told_of(np.zeros_like(heart(60)), folder)
     assert told is not None
-    assert all(one == {"pdc": None, "phd_mm": None} for one in told["labels"].values())
+    assert all(one == {"pdc": None, "phd_mm": None, "beyond": []} for one in told["labels"].values())
     assert (told["beyond"], said) == ({}, [])
 
 
@@ -134,7 +134,7 @@ def test_a_model_of_one_label_takes_whatever_is_marked(tmp_path: Path) -> None:
     told, said = told_of(marked, tmp_path)
     assert told == told_of(plain, tmp_path)[0]
     assert told is not None
-    assert (set(told["labels"]), told["fences"], told["unjudged"], said) == ({"1"}, None, ["1"], [])
+    assert (set(told["labels"]), told["fences"], told["unjudged"], said) == ({"1"}, None, ["mean"], [])
 
 
 def test_without_a_mask_autoencoder_nothing_is_told() -> None:
@@ -155,7 +155,8 @@ def test_analyse_tells_it_and_its_scores(run: Any, folder: Path, tmp_path: Path)
     done = run("analyse", image, "--mask", mask, "--model", folder)
     assert done.code == 0, done.err
     told = done.json
-    assert set(told["mask_autoencoder"]["beyond"]) == {"3"}
+    assert set(told["mask_autoencoder"]["beyond"]) == {"mean"}
+    assert told["mask_autoencoder"]["labels"]["3"]["beyond"]
     own = [one["phd_mm"] for one in told["mask_autoencoder"]["labels"].values()]
     assert told["ood"]["mask_autoencoder_phd"] == pytest.approx(np.mean(own))
     assert told["ood"]["mask_autoencoder_pdc"] == pytest.approx(1 - told["mask_autoencoder"]["mean"]["pdc"])
@@ -168,11 +169,21 @@ def test_analyse_tells_it_and_its_scores(run: Any, folder: Path, tmp_path: Path)
     assert told["features"]["component_count"] is not None
 
 
+def test_fences_of_labels_decide_where_they_are_asked_to(tmp_path: Path) -> None:
+    save_mask_autoencoder(tmp_path, heart_autoencoder(), heart_fences("label"))
+    labels = heart(60)
+    labels[:, 36:39, 36:39] = 3
+    told, said = told_of(labels, tmp_path)
+    assert told is not None
+    assert set(told["beyond"]) == {"3"}
+    assert [sentence.split(" agrees worse")[0] for sentence in said] == ["Label 3"]
+
+
 def test_damaged_fences_are_refused(tmp_path: Path) -> None:
     save_mask_autoencoder(tmp_path, heart_autoencoder(), heart_fences())
     assert load_fences(tmp_path) == heart_fences()
     told = json.loads((tmp_path / DESCRIPTION).read_text())
-    (tmp_path / DESCRIPTION).write_text(json.dumps({**told, "fences": {"by": "label"}}))
+    (tmp_path / DESCRIPTION).write_text(json.dumps({**told, "fences": {"deciding": {"by": "label"}}}))
     with pytest.raises(ModelMismatch, match="fences"):
         load_fences(tmp_path)
     (tmp_path / DESCRIPTION).write_text("[]")

@@ -12,7 +12,7 @@ from torch import nn
 from hospital_agent.analysis.errors import NotApplicable
 from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood.mask_autoencoder import PseudoDice
-from hospital_agent.analysis.quality.label_fences import FenceSet
+from hospital_agent.analysis.quality.label_fences import FenceSet, MaskFences
 from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoderShape
 from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
@@ -105,8 +105,9 @@ def test_from_a_site_to_a_proposed_version(run: Any, site: Path, tmp_path: Path)
     assert "reference holds no flagged case" in card
     assert "no quality model" in card, "two good masks teach nobody what a failed one is"
     assert f"{told['table'][0]['after']:.3f}" in card
-    assert (told["fences"]["by"], set(told["fences"]["groups"])) == ("label", {"1", "2", "3"})
-    assert f"| label 2 | {told['fences']['groups']['2']['low_pdc']:.3f} |" in card
+    assert set(told["fences"]["deciding"]["groups"]) == {"mean"}
+    assert f"| label 2 | {told['fences']['by_label']['groups']['2']['low_pdc']:.3f} |" in card
+    assert f"| mean over labels | {told['fences']['deciding']['groups']['mean']['low_pdc']:.3f} |" in card
     limits = load_fences(out)
     assert limits is not None
     assert limits.to_json() == told["fences"], "they stay with the mask autoencoder"
@@ -127,7 +128,7 @@ def test_from_a_site_to_a_proposed_version(run: Any, site: Path, tmp_path: Path)
     assert done.json["failures"] == []
     assert done.json["mask_autoencoder"]["fences"] == told["fences"]
     assert sick["mask_autoencoder"]["labels"]["1"]["phd_mm"] > done.json["mask_autoencoder"]["labels"]["1"]["phd_mm"]
-    assert (sick["mask_autoencoder"]["beyond"], sick["mask_autoencoder"]["unjudged"]) == ({}, ["1", "2", "3"])
+    assert (sick["mask_autoencoder"]["beyond"], sick["mask_autoencoder"]["unjudged"]) == ({}, ["mean"])
 
     again = run(*arguments(site, out))
     assert (again.code, "holds a model folder already" in again.err) == (1, True)
@@ -152,7 +153,7 @@ def test_what_cannot_be_refined_is_refused_in_a_sentence(run: Any, site: Path, t
     plain.mkdir()
     for i in range(4):
         write_nifti(plain / f"n{i}.nii.gz", case(90).volume.array, SPACING)  # all alike: none is the odd one out
-    done = run(*arguments(site, tmp_path / "a", images=plain, fences="target"))
+    done = run(*arguments(site, tmp_path / "a", images=plain, fences="target", **{"fences-by": "label"}))
     assert (done.code, "nothing is refined" in done.err) == (1, True)
     done = run(*arguments(site, tmp_path / "b", **{"annotated-masks": site / "nothing"}))
     assert (done.code, "needs annotated cases" in done.err) == (1, True), done.err
@@ -177,7 +178,7 @@ def test_the_card_says_which_masks_the_autoencoder_has_seen() -> None:
     told = {
         "refined_from": {"name": "hearts", "version": "1", "hash": "h"},
         "epochs": 1, "flagged_before": 1, "flagged_after": 0, "held_out_patients": 2, "table": [],
-        "fences": FenceSet.of_mean(Fences(0.5, 20.0, 4, "target")).to_json(),
+        "fences": MaskFences(FenceSet.of_mean(Fences(0.5, 20.0, 4, "target")), None).to_json(),
     }  # fmt: skip
     said = {made: " ".join(card("hearts", "2", {**told, "mask_autoencoder": made}, []).split()) for made in MASKS_SEEN}
     assert "was trained on all annotated masks" in said["annotated"]

@@ -34,7 +34,7 @@ def refinement_of_seed(experiment: FolderExperiment, wanted: RefinementStudy) ->
     place = out / "refinement" / f"seed{seed}-{fingerprint_of(told)}.json"
     if not place.exists():
         try:
-            found = study(_parts(experiment, wanted.strength), plan, seed)
+            found = study(parts_of(experiment, wanted.strength), plan, seed)
         except TooFewCases as reason:  # no fences, or no autoencoder
             found = SeedRefinement(seed, str(reason), 0, 0, 0, [])
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,12 @@ def refinement_of_seed(experiment: FolderExperiment, wanted: RefinementStudy) ->
     return SeedRefinement.from_json(json.loads(place.read_text(encoding="utf-8")))
 
 
-def _parts(experiment: FolderExperiment, strength: int) -> Parts:
+def parts_of(experiment: FolderExperiment, strength: int) -> Parts:
+    """The networks and images of a seed; what is not in the run's folder is trained into it.
+
+    Args:
+        strength: of every shift family.
+    """
     task, seed, parts = experiment.task, experiment.seed, experiment.parts
     networks = experiment.setting.out / "networks"
     conditions = [Condition(), *(Condition(family, strength) for family in task.families)]

@@ -1,6 +1,7 @@
 """Fences of each label and of each view: by hand, and where the mean over labels is blind."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 
 from hospital_agent.analysis.errors import ModelMismatch, TooFewCases
 from hospital_agent.analysis.imaging.slices import SlicePlane, Slices
-from hospital_agent.analysis.quality.label_fences import CaseMeasures, FenceSet, Grouping, fence_set
+from hospital_agent.analysis.quality.label_fences import (
+    CaseMeasures,
+    FenceSet,
+    Grouping,
+    MaskFences,
+    fence_set,
+    mask_fences,
+)
 from hospital_agent.analysis.quality.tukey import PseudoMeasures, fences_of
 from hospital_agent.analysis.segmentation.reconstruction import FARTHEST_MM
 
@@ -99,6 +107,25 @@ def test_on_a_coarse_grid_the_next_step_is_not_unusual() -> None:
     assert spread.groups["mean"].high_phd_mm == pytest.approx(20.25 + 1.5 * 13.5), "a wide spread is left as it is"
 
 
+def test_the_mean_decides_and_the_labels_say_where_to_look() -> None:
+    found = mask_fences(EASY, "mean", "target")
+    assert found == MaskFences(fence_set(EASY, "mean", "target"), fence_set(EASY, "label", "target"))
+    assert MaskFences.from_json(found.to_json()) == found
+    sick = case(0.80, 0.72)
+    assert (found.deciding.flags(sick), found.labels_beyond(sick)) == (False, {"1": ("pdc",)})
+    by_label = mask_fences(EASY, "label")
+    assert by_label.deciding is by_label.by_label
+
+
+def test_labels_that_are_seen_too_rarely_have_no_fences_of_their_own() -> None:
+    """Six hearts, of each of which one half is drawn: the mean is known six times, and each label three times."""
+    found = mask_fences([case(0.9, None), case(None, 0.7)] * 3, "mean")
+    assert found.by_label is None
+    assert found.deciding.groups["mean"].case_count == 6
+    assert found.labels_beyond(case(0.0, 0.0)) == {}
+    assert MaskFences.from_json(found.to_json()) == found
+
+
 def test_what_is_undefined_lies_nowhere() -> None:
     assert fence_set(EASY, "label").beyond(case(None, None)) == {}
 
@@ -151,3 +178,9 @@ def test_damaged_ones_are_refused(damage: dict[str, object]) -> None:
     told = {**fence_set(EASY, "label").to_json(), **damage} if damage else {}
     with pytest.raises(ModelMismatch, match="fences of the mask autoencoder"):
         FenceSet.from_json(told)
+
+
+@pytest.mark.parametrize("told", [{}, [], {"deciding": {}}, {"deciding": None, "by_label": None}])
+def test_damaged_pairs_of_them_are_refused(told: Any) -> None:
+    with pytest.raises(ModelMismatch, match="fences of the mask autoencoder"):
+        MaskFences.from_json(told)
