@@ -72,7 +72,7 @@ class DatabaseRunLog:
 
     Between the first event and the last a thread notes that the run is still led, so that one whose program died is
     shown as interrupted. With a `with` statement around the run, an error that leaves the block ends the run as
-    failed instead.
+    failed; being told to stop (KeyboardInterrupt, SystemExit) does not.
 
     Args:
         sessions: the centre's database.
@@ -144,8 +144,8 @@ class DatabaseRunLog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         self.close()
-        if kind is None:
-            return
+        if kind is None or not issubclass(kind, Exception):
+            return  # a program that is told to stop has not failed: the run is taken up again, or shows as interrupted
         try:
             sentence = f"The run ended by an error of the centre ({kind.__name__}); there is no result."
             self.tell(RunEnded(completed=False, sentence=sentence))

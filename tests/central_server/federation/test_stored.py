@@ -184,6 +184,25 @@ def test_an_error_of_the_leader_ends_the_run_as_failed(database: Database) -> No
     assert "ZeroDivisionError" in (row.sentence or "")
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_leader_that_is_told_to_stop_leaves_the_run_to_be_taken_up_again(
+    database: Database, stop: type[BaseException]
+) -> None:
+    run, clock = proposed(database), OwnClock()
+
+    def lead() -> None:
+        with DatabaseRunLog(database, run, clock) as log:
+            log.tell(began(run))
+            raise stop
+
+    with pytest.raises(stop):
+        lead()
+    assert "federated-run-pulse" not in {thread.name for thread in threading.enumerate()}
+    with database.read() as session:
+        assert state_of(federated_runs.run_row(session, run), clock.now) == "running"
+        assert run_to_do(session, run).job == "gaussian"
+
+
 def test_a_log_keeps_its_own_run_only(database: Database) -> None:
     with pytest.raises(ValueError, match="another run"):
         DatabaseRunLog(database, proposed(database)).tell(began("f" * 32))
