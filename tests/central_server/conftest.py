@@ -117,6 +117,15 @@ def read_world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(scope="session", params=BOTH)
+def federated_world(request: pytest.FixtureRequest) -> Iterator[tuple[World, dict[str, str]]]:
+    """A server that has seen federated runs in every state, and their ids by job; shared by tests that only read."""
+    from tests.federated_story import tell_federated_story  # needs the `federation` extra, which most tests do not
+
+    with _copy(request, request.param, "empty") as url, running(url) as world:
+        yield world, tell_federated_story(world.centre.database)
+
+
 @pytest.fixture
 def sqlite_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated, empty SQLite database of its own for one test."""

@@ -6,12 +6,17 @@ from shared.federation.read_models import FederationKey, RunDetail, RunOverview
 from shared.federation.site_keys import fingerprint
 from shared.read_models import Page
 from tests.central_world import NOON, READING_TOKEN, World
-from tests.federated_story import SITES, tell_federated_story
+from tests.federated_story import SITES
 
 
 @pytest.fixture
-def runs(world: World) -> dict[str, str]:
-    return tell_federated_story(world.centre.database)
+def seen(federated_world: tuple[World, dict[str, str]]) -> World:
+    return federated_world[0]
+
+
+@pytest.fixture
+def runs(federated_world: tuple[World, dict[str, str]]) -> dict[str, str]:
+    return federated_world[1]
 
 
 def overviews(world: World) -> dict[str, RunOverview]:
@@ -19,8 +24,8 @@ def overviews(world: World) -> dict[str, RunOverview]:
     return {item.job: item for item in page.items}
 
 
-def test_runs_are_listed_newest_first_in_all_their_states(world: World, runs: dict[str, str]) -> None:
-    found = overviews(world)
+def test_runs_are_listed_newest_first_in_all_their_states(seen: World, runs: dict[str, str]) -> None:
+    found = overviews(seen)
     assert [(view.job, view.state) for view in found.values()] == [
         ("logistic", "running"),
         ("histograms", "proposed"),
@@ -31,8 +36,8 @@ def test_runs_are_listed_newest_first_in_all_their_states(world: World, runs: di
     assert {view.job: view.run for view in found.values()} == runs
 
 
-def test_a_completed_run_says_what_came_of_it(world: World, runs: dict[str, str]) -> None:
-    view = overviews(world)["gaussian"]
+def test_a_completed_run_says_what_came_of_it(seen: World, runs: dict[str, str]) -> None:
+    view = overviews(seen)["gaussian"]
     assert view.contributors == tuple(site for site in SITES if site != "new-clinic")
     assert [(one.site, one.reason, one.words) for one in view.missing] == [
         ("new-clinic", "silent", "did not answer in time")
@@ -43,24 +48,27 @@ def test_a_completed_run_says_what_came_of_it(world: World, runs: dict[str, str]
     assert view.bytes_per_site == 2 * 92_300 + 8_412_700
 
 
-def test_a_running_one_says_who_was_in_its_newest_round(world: World, runs: dict[str, str]) -> None:
-    view = overviews(world)["logistic"]
+def test_a_running_one_says_who_was_in_its_newest_round(seen: World, runs: dict[str, str]) -> None:
+    view = overviews(seen)["logistic"]
     assert view.contributors == SITES
     assert view.sentence
-    world.clock.forward(hours=1)
-    assert overviews(world)["logistic"].state == "interrupted"
+    seen.clock.forward(hours=1)
+    try:
+        assert overviews(seen)["logistic"].state == "interrupted"
+    finally:
+        seen.clock.now = NOON
 
 
-def test_an_interrupted_one_says_that_there_is_no_result(world: World, runs: dict[str, str]) -> None:
-    view = overviews(world)["train_segmenter"]
+def test_an_interrupted_one_says_that_there_is_no_result(seen: World, runs: dict[str, str]) -> None:
+    view = overviews(seen)["train_segmenter"]
     assert "There is no result" in view.sentence
     assert [one.words for one in view.missing] == ["its own policy does not allow this"]
 
 
-def test_a_run_is_read_with_its_rounds(world: World, runs: dict[str, str]) -> None:
-    answer = world.get(f"/federation/runs/{runs['gaussian']}")
+def test_a_run_is_read_with_its_rounds(seen: World, runs: dict[str, str]) -> None:
+    answer = seen.get(f"/federation/runs/{runs['gaussian']}")
     detail = RunDetail.model_validate_json(answer.content)
-    assert detail.overview == overviews(world)["gaussian"]
+    assert detail.overview == overviews(seen)["gaussian"]
     assert [(one.attempt, one.number, len(one.contributors)) for one in detail.rounds] == [
         (1, 1, 5),
         (2, 1, 4),
@@ -70,15 +78,15 @@ def test_a_run_is_read_with_its_rounds(world: World, runs: dict[str, str]) -> No
     assert (detail.deadline_s, detail.asked_sites) == (600, None)
 
 
-def test_the_list_pages(world: World, runs: dict[str, str]) -> None:
-    first = world.get("/federation/runs", limit=2).json()
-    rest = world.get("/federation/runs", cursor=first["next_cursor"]).json()
+def test_the_list_pages(seen: World, runs: dict[str, str]) -> None:
+    first = seen.get("/federation/runs", limit=2).json()
+    rest = seen.get("/federation/runs", cursor=first["next_cursor"]).json()
     assert [item["job"] for item in first["items"] + rest["items"]] == list(reversed(runs))
     assert rest["next_cursor"] is None
 
 
-def test_keys_are_listed_by_site_with_those_that_ended(world: World, runs: dict[str, str]) -> None:
-    page = Page[FederationKey].model_validate_json(world.get("/federation/sites").content)
+def test_keys_are_listed_by_site_with_those_that_ended(seen: World, runs: dict[str, str]) -> None:
+    page = Page[FederationKey].model_validate_json(seen.get("/federation/sites").content)
     assert [key.site for key in page.items] == sorted([*SITES, "south-clinic"])
     old, new = (key for key in page.items if key.site == "south-clinic")
     assert old.revoked_at is not None
@@ -88,11 +96,11 @@ def test_keys_are_listed_by_site_with_those_that_ended(world: World, runs: dict[
     assert old.last_seen_at is None
 
 
-def test_keys_page_in_the_middle_of_a_site(world: World, runs: dict[str, str]) -> None:
-    everything = world.get("/federation/sites").json()["items"]
+def test_keys_page_in_the_middle_of_a_site(seen: World, runs: dict[str, str]) -> None:
+    everything = seen.get("/federation/sites").json()["items"]
     found, cursor = [], None
     while True:
-        page = world.get("/federation/sites", limit=1, **({"cursor": cursor} if cursor else {})).json()
+        page = seen.get("/federation/sites", limit=1, **({"cursor": cursor} if cursor else {})).json()
         found += page["items"]
         cursor = page["next_cursor"]
         if cursor is None:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from central_server.cli import app
-from central_server.database import audit, federated_runs
+from central_server.database import audit, federated_runs, federation_keys, sites
 from central_server.database.session import Database
 from central_server.errors import FederationMissing, NotFound, SiteKeyTaken
 from central_server.federation import commands, states
@@ -19,7 +19,7 @@ from central_server.federation.stored import DatabaseRunLog, RunToDo, run_to_do
 from shared.errors import MonitoringError, SettingsError
 from shared.federation.errors import BrokenSiteKey
 from shared.federation.site_keys import fingerprint, key_as_text
-from tests.central_world import CHEAP_HASH
+from tests.central_world import CHEAP_HASH, NOON
 
 SITES = ("hill-hospital", "north-clinic", "south-clinic")
 Lead = Callable[[DatabaseRunLog, RunToDo, str], None]
@@ -43,9 +43,10 @@ def database(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Datab
 
 @pytest.fixture
 def three_sites(database: Database) -> Database:
-    for number, name in enumerate(SITES):
-        run("sites", "add", name)
-        run("federation", "add-site", name, key_as_text(bytes([number]) * 32))
+    with database.write() as session:
+        for number, name in enumerate(SITES):
+            site = sites.register(session, name, None, NOON, "lead")
+            federation_keys.give_key(session, site, bytes([number]) * 32, NOON, "lead")
     return database
 
 

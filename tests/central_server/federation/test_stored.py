@@ -38,6 +38,14 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture
+def quick(sqlite_url: str) -> Iterator[Database]:
+    """For what does not depend on the database."""
+    opened = Database(make_url(sqlite_url))
+    yield opened
+    opened.close()
+
+
 def proposed(database: Database, **options: object) -> str:
     with database.write() as session:
         return federated_runs.propose(session, "gaussian", options, NOON, "lead", deadline_s=600).run
@@ -94,23 +102,23 @@ def test_totals_come_back_bit_by_bit_also_beyond_one_piece(database: Database) -
     assert second.tobytes() == totals[1].tobytes()
 
 
-def test_of_a_job_the_newest_totals_are_kept_and_the_runs_all(database: Database) -> None:
-    runs = [proposed(database) for _ in range(federated_runs.KEPT_TOTALS + 2)]
+def test_of_a_job_the_newest_totals_are_kept_and_the_runs_all(quick: Database) -> None:
+    runs = [proposed(quick) for _ in range(federated_runs.KEPT_TOTALS + 2)]
     for number, run in enumerate(runs):
-        DatabaseRunLog(database, run).tell(RunEnded(True, "Done.", SITES, {}, (np.array([float(number)]),), {}))
-    with database.write() as session:
+        DatabaseRunLog(quick, run).tell(RunEnded(True, "Done.", SITES, {}, (np.array([float(number)]),), {}))
+    with quick.write() as session:
         other = federated_runs.propose(session, "other_job", {}, NOON, "lead", deadline_s=1).run
-    DatabaseRunLog(database, other).tell(RunEnded(True, "Done.", SITES, {}, (np.array([9.0]),), {}))
-    with database.read() as session:
+    DatabaseRunLog(quick, other).tell(RunEnded(True, "Done.", SITES, {}, (np.array([9.0]),), {}))
+    with quick.read() as session:
         kept = [[total.tolist() for total in stored_totals(session, run)] for run in runs]
         assert kept == [[], [], [[2.0]], [[3.0]], [[4.0]]]
         assert len(federated_runs.run_rows(session, None, 100)) == len(runs) + 1
         assert len(stored_totals(session, other)) == 1
 
 
-def test_a_run_that_is_over_takes_nothing_in(database: Database) -> None:
-    run = proposed(database)
-    log = DatabaseRunLog(database, run)
+def test_a_run_that_is_over_takes_nothing_in(quick: Database) -> None:
+    run = proposed(quick)
+    log = DatabaseRunLog(quick, run)
     log.tell(RunEnded(False, "Nobody was there."))
     for event in (began(run), RoundEnded(1, 1, SITES, {}, 1.0, 1), RunEnded(True, "Done.")):
         with pytest.raises(RunIsOver, match="failed"):
@@ -118,25 +126,25 @@ def test_a_run_that_is_over_takes_nothing_in(database: Database) -> None:
     log.close()
 
 
-def test_a_run_whose_leader_was_restarted_begins_again(database: Database) -> None:
-    run, clock = proposed(database), OwnClock()
-    first = DatabaseRunLog(database, run, clock)
+def test_a_run_whose_leader_was_restarted_begins_again(quick: Database) -> None:
+    run, clock = proposed(quick), OwnClock()
+    first = DatabaseRunLog(quick, run, clock)
     first.tell(began(run))
     first.close()
     clock.forward(minutes=10)
-    with DatabaseRunLog(database, run, clock) as second:
+    with DatabaseRunLog(quick, run, clock) as second:
         second.tell(began(run))
-        with database.read() as session:
+        with quick.read() as session:
             row = federated_runs.run_row(session, run)
             assert (row.started_at, state_of(row, clock.now)) == (NOON, "running")
 
 
-def test_a_run_without_a_sign_of_life_is_interrupted_and_an_event_heals_it(database: Database) -> None:
-    run, clock = proposed(database), OwnClock()
-    log = DatabaseRunLog(database, run, clock, pulse_s=3600)
+def test_a_run_without_a_sign_of_life_is_interrupted_and_an_event_heals_it(quick: Database) -> None:
+    run, clock = proposed(quick), OwnClock()
+    log = DatabaseRunLog(quick, run, clock, pulse_s=3600)
 
     def state(after: timedelta) -> str:
-        with database.read() as session:
+        with quick.read() as session:
             return state_of(federated_runs.run_row(session, run), clock.now + after)
 
     assert state(timedelta(days=1)) == "proposed"
@@ -150,14 +158,14 @@ def test_a_run_without_a_sign_of_life_is_interrupted_and_an_event_heals_it(datab
     assert state(timedelta(days=1)) == "failed"
 
 
-def test_signs_of_life_come_by_themselves_until_the_end(database: Database) -> None:
-    run, clock = proposed(database), OwnClock()
-    log = DatabaseRunLog(database, run, clock, pulse_s=0.01)
+def test_signs_of_life_come_by_themselves_until_the_end(quick: Database) -> None:
+    run, clock = proposed(quick), OwnClock()
+    log = DatabaseRunLog(quick, run, clock, pulse_s=0.01)
     log.tell(began(run))
     clock.forward(minutes=5)
 
     def alive_at() -> object:
-        with database.read() as session:
+        with quick.read() as session:
             return federated_runs.run_row(session, run).alive_at
 
     until = monotonic() + 20
@@ -168,17 +176,17 @@ def test_signs_of_life_come_by_themselves_until_the_end(database: Database) -> N
     assert "federated-run-pulse" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_an_error_of_the_leader_ends_the_run_as_failed(database: Database) -> None:
-    run = proposed(database)
+def test_an_error_of_the_leader_ends_the_run_as_failed(quick: Database) -> None:
+    run = proposed(quick)
 
     def lead() -> None:
-        with DatabaseRunLog(database, run) as log:
+        with DatabaseRunLog(quick, run) as log:
             log.tell(began(run))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         lead()
-    with database.read() as session:
+    with quick.read() as session:
         row = federated_runs.run_row(session, run)
     assert row.state == "failed"
     assert "ZeroDivisionError" in (row.sentence or "")
@@ -186,26 +194,26 @@ def test_an_error_of_the_leader_ends_the_run_as_failed(database: Database) -> No
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
 def test_a_leader_that_is_told_to_stop_leaves_the_run_to_be_taken_up_again(
-    database: Database, stop: type[BaseException]
+    quick: Database, stop: type[BaseException]
 ) -> None:
-    run, clock = proposed(database), OwnClock()
+    run, clock = proposed(quick), OwnClock()
 
     def lead() -> None:
-        with DatabaseRunLog(database, run, clock) as log:
+        with DatabaseRunLog(quick, run, clock) as log:
             log.tell(began(run))
             raise stop
 
     with pytest.raises(stop):
         lead()
     assert "federated-run-pulse" not in {thread.name for thread in threading.enumerate()}
-    with database.read() as session:
+    with quick.read() as session:
         assert state_of(federated_runs.run_row(session, run), clock.now) == "running"
         assert run_to_do(session, run).job == "gaussian"
 
 
-def test_a_log_keeps_its_own_run_only(database: Database) -> None:
+def test_a_log_keeps_its_own_run_only(quick: Database) -> None:
     with pytest.raises(ValueError, match="another run"):
-        DatabaseRunLog(database, proposed(database)).tell(began("f" * 32))
+        DatabaseRunLog(quick, proposed(quick)).tell(began("f" * 32))
 
 
 def test_a_changed_key_is_a_new_row_and_audited(database: Database) -> None:
@@ -222,8 +230,8 @@ def test_a_changed_key_is_a_new_row_and_audited(database: Database) -> None:
         assert [(row.public_key, row.revoked_at) for row in rows] == [(b"a" * 32, later), (b"b" * 32, None)]
 
 
-def test_a_revoked_key_is_not_known_and_may_come_back(database: Database) -> None:
-    with database.write() as session:
+def test_a_revoked_key_is_not_known_and_may_come_back(quick: Database) -> None:
+    with quick.write() as session:
         site = sites.register(session, "north-clinic", None, NOON, "lead")
         federation_keys.give_key(session, site, b"a" * 32, NOON, "lead")
         federation_keys.revoke(session, site, NOON, "lead")
@@ -234,8 +242,8 @@ def test_a_revoked_key_is_not_known_and_may_come_back(database: Database) -> Non
         assert stored_site_keys(session) == {"north-clinic": b"a" * 32}
 
 
-def test_one_key_speaks_for_one_site(database: Database) -> None:
-    with database.write() as session:
+def test_one_key_speaks_for_one_site(quick: Database) -> None:
+    with quick.write() as session:
         federation_keys.give_key(session, sites.register(session, "a-site", None, NOON, "l"), b"a" * 32, NOON, "l")
         other = sites.register(session, "b-site", None, NOON, "l")
         with pytest.raises(SiteKeyTaken, match="a-site"):
