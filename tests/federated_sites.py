@@ -27,7 +27,8 @@ from tests.federations import InProcess, Log
 from tests.series_files import chest_values, write_nifti
 
 EVERYTHING = "".join(
-    f"[jobs.{job}]\nallowed = true\n" for job in ("gaussian", "histograms", "logistic", "conformal", "averaging")
+    f"[jobs.{job}]\nallowed = true\n"
+    for job in ("gaussian", "histograms", "logistic", "conformal", "sketched_gaussian", "spectral")
 )
 POLICY = f'partners = "pinned"\nmost_numbers = 2000000\n{EVERYTHING}'
 SHAPE = (12, 24, 20)

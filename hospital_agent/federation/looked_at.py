@@ -26,7 +26,7 @@ from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
 from hospital_agent.analysis.ood.moments import Float64Array
 from hospital_agent.analysis.ood.pooled_mahalanobis import PooledMahalanobis
 from hospital_agent.analysis.ood.tiles import tile_shares, weighted_mean
-from hospital_agent.analysis.segmentation.base import Segmentation
+from hospital_agent.analysis.segmentation.base import LAST, Segmentation
 from hospital_agent.assembly import site_pseudonyms
 from hospital_agent.errors import CaseFailed, InputRefused
 from hospital_agent.federation.asked import NoData
@@ -39,6 +39,7 @@ from hospital_agent.toolkit import Toolkit, build_toolkit
 from shared.logs import logger
 
 FOLDER = "looked_at"
+FORMAT = 2  # of the files in it
 OF_ONE_GAUSSIAN: Mapping[str, type[Any]] = {
     "mahalanobis": Mahalanobis,
     "pooled_mahalanobis": PooledMahalanobis,
@@ -76,6 +77,7 @@ class LookedAt:
         values: everything that the analysis says of the case.
         dice: None without a reference, or where reference and mask are both empty.
         empty: whether nothing was segmented.
+        gram: (C, C) Gram matrix of the last feature maps; None where the model shows none, or they are 0 everywhere.
     """
 
     patient: str = field(repr=False)
@@ -83,6 +85,7 @@ class LookedAt:
     values: Values = field(repr=False)
     dice: float | None = field(repr=False)
     empty: bool = field(repr=False)
+    gram: Float64Array | None = field(default=None, repr=False)
 
 
 def look_at_images(settings: Settings, model: Path, say: Say = lambda _: None) -> list[LookedAt]:
@@ -172,7 +175,15 @@ def seen_in(result: CaseResult, patient: str, truth: BoolArray | None) -> Looked
         values=result.values,
         dice=None if truth is None else dice(result.segmentation.mask, truth),
         empty=result.empty,
+        gram=_gram(result.segmentation),
     )
+
+
+def _gram(shown: Segmentation) -> Float64Array | None:
+    layer = shown.layers.get(LAST)
+    if layer is None or not np.trace(layer.gram) > 0:
+        return None
+    return np.asarray(layer.gram, dtype=np.float64)
 
 
 def toolkit_of(settings: Settings, model: Path) -> Toolkit:
@@ -183,7 +194,7 @@ def toolkit_of(settings: Settings, model: Path) -> Toolkit:
 
 
 def _name(one: Input, model: str, lungs: str) -> str:
-    made = {"model": model, "lungs": lungs, "version": version("segwatch"), "patient": one.patient}
+    made = {"format": FORMAT, "model": model, "lungs": lungs, "version": version("segwatch"), "patient": one.patient}
     files = [_seen(one.path), None if one.reference is None else _seen(one.reference)]
     return hashlib.sha256(json.dumps([made, files], sort_keys=True).encode()).hexdigest()
 
@@ -199,11 +210,13 @@ def _write(path: Path, case: LookedAt) -> None:
     arrays: dict[str, Any] = {}
     for name, one in case.rows.items():
         arrays |= {f"{name}.rows": one.rows, f"{name}.shares": one.shares}
+    if case.gram is not None:
+        arrays["gram"] = case.gram
     told = {"patient": case.patient, "values": case.values, "dice": case.dice, "empty": case.empty}
     arrays["told"] = np.frombuffer(json.dumps(told, allow_nan=False).encode(), dtype=np.uint8)
     content = io.BytesIO()
     np.savez(content, **arrays)
-    unfinished = path.with_suffix(".partial")
+    unfinished = path.with_suffix(f".{os.getpid()}.partial")  # `look` and the node may look at once
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content.getvalue())
     unfinished.replace(path)
@@ -216,6 +229,7 @@ def _read(path: Path) -> LookedAt | None:
             told = json.loads(arrays["told"].tobytes())
             names = [key.removesuffix(".rows") for key in arrays.files if key.endswith(".rows")]
             rows = {name: Rows(arrays[f"{name}.rows"], arrays[f"{name}.shares"]) for name in names}
-        return LookedAt(told["patient"], rows, told["values"], told["dice"], told["empty"])
+            gram = arrays["gram"] if "gram" in arrays.files else None
+        return LookedAt(told["patient"], rows, told["values"], told["dice"], told["empty"], gram)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

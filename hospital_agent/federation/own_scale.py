@@ -36,6 +36,12 @@ def left_out_values(
     return values
 
 
+def whole_values(cases: Sequence[LookedAt], score: str, whole: Gaussian) -> list[float | None]:
+    """The score of each case under a reference as it is."""
+    rows = [case.rows.get(score) for case in cases]
+    return [None if one is None else one.value(whole.squared_distances(one.rows)) for one in rows]
+
+
 def range_of(cases: Sequence[LookedAt], values: Sequence[float | None]) -> ValidationRange | None:
     """Smallest, median and largest; in the median each patient counts once. None without a value."""
     of: dict[str, list[float]] = {}

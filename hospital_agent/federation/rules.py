@@ -16,7 +16,7 @@ class FederationRules(Protocol):
     """The site's own rules. They are read anew for every run, so that a change needs no restart."""
 
     def check(self, job: str, quantity: str) -> None:
-        """Whether the site takes part in this job at all; raises NotAllowed."""
+        """Whether the site takes part in this job at all; raises NotAllowed. `quantity` is "" while nobody knows it."""
 
     def check_cohort(self, job: str, cohort: Sequence[str], length: int) -> None:
         """Whether it gives a vector of so many numbers to a sum over these sites; raises NotAllowed."""

@@ -126,6 +126,7 @@ class FederationSite:
     def _prepared(self, asked: Opening | Closing) -> _Run:
         known = self._runs.get(asked.run)
         if known is None or (known.job, known.options) != (asked.job, asked.options):
+            self._rules.check(asked.job, "")  # before anything is read or loaded for a job that the site forbids
             known = _Run(asked.job, asked.options, site_jobs.get(asked.job)(self.settings, asked.options))
             self._runs[asked.run] = known
             while len(self._runs) > MOST_RUNS:

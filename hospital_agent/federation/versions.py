@@ -18,6 +18,7 @@ from shared.errors import SettingsError
 
 OWN_CASES = "images of this site with a reference mask"
 PHANTOMS = "analytic phantoms, which are no patients"
+MIXED = "the quality model in it was fitted on distances from another reference than the one in it"
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,12 @@ def prepare(settings: Settings, run: str, clock: Clock = utc_now) -> Prepared:
     out = settings.federation_dir / FOLDER / name
     model = hash_of(out) if out.is_dir() else refit(base, out, parts)
     change = Change(rfc3339(clock()), "accept", hash_of(base), runs, model, name)
+    mixed = MIXED if len({_part(part).partition(" ")[0] for part in parts}) > 1 else None
     if chosen.reference() is None:
-        return Prepared(change, None, None)
+        return Prepared(change, None, mixed)
     earlier = [proposal(settings, one) for one in (stack[-1].runs if stack else ())]
     comparison = _compared(settings, base, out, chosen, earlier)
-    return Prepared(change, comparison, comparison.objection)
+    return Prepared(change, comparison, comparison.objection or mixed)
 
 
 def accept(settings: Settings, prepared: Prepared) -> None:
@@ -101,8 +103,12 @@ def _compared(settings: Settings, base: Path, after: Path, chosen: Proposal, ear
     cases, on = _cases(settings, base)
     own = on == OWN_CASES
     old = next((one for one in earlier if _part(one) == _part(chosen)), None)
-    inside = tuple(own and one is not None and settings.site in one.card["sites"] for one in (old, chosen))
-    return compare(before, after, score, cases, on, (inside[0], inside[1]))
+    return compare(before, after, score, cases, on, (own and _knows(old, settings), own and _knows(chosen, settings)))
+
+
+def _knows(one: Proposal | None, settings: Settings) -> bool:
+    """Whether this site's patients are in a reference, and can be taken out of it again."""
+    return one is not None and settings.site in one.card["sites"] and bool(one.card.get("left_out"))
 
 
 def _cases(settings: Settings, base: Path) -> tuple[list[LookedAt], str]:

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hospital_agent.analysis.ood.gaussian import fit_gaussian
 from hospital_agent.analysis.ood.mahalanobis import Mahalanobis
+from hospital_agent.analysis.ood.moments import GaussianMoments
+from hospital_agent.analysis.ood.spectrum import invariant_signature, singular_values_of_gram
 from hospital_agent.federation.looked_at import look_at_images
+from hospital_agent.federation.model_reference import reference_in
 from hospital_agent.federation.proposals import proposal
+from hospital_agent.federation.site_jobs import site_jobs
 from hospital_agent.store import ledger
 from hospital_agent.store.tables import FederationReleaseRow, FederationSessionRow
 from tests.federated_sites import POLICY, FederatedSites, write_site, write_window
@@ -133,3 +138,42 @@ def test_what_no_site_would_choose_is_refused_by_name(federation: FederatedSites
     ended = federation.conduct("b1" * 16, "histograms", options, tries=1, attempts=1)
     assert not ended.completed
     assert ended.missing == dict.fromkeys(NAMES, reason)
+
+
+def test_what_is_forbidden_is_not_even_prepared(federation: FederatedSites, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A centre that asks for it cannot make a site load a network or look at its images."""
+
+    def never(settings: Any, options: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setitem(site_jobs._things, "train_segmenter", never)
+    ended = federation.conduct("c3" * 16, "train_segmenter", tries=1, attempts=1)
+    assert ended.missing == dict.fromkeys(NAMES, "not_allowed")
+
+
+def test_a_sketch_of_three_sites_says_how_far_it_may_be_off(federation: FederatedSites, model: Path) -> None:
+    run = "d4" * 16
+    ended = federation.conduct(run, "sketched_gaussian", {"rank": 64})
+    assert ended.completed, ended.sentence
+    assert ended.told is not None
+    cases = [case for one in federation.settings.values() for case in look_at_images(one, model)]
+    rows = np.concatenate([case.rows["mahalanobis"].rows for case in cases])
+    for settings in federation.settings.values():
+        shipped = reference_in(model, "mahalanobis")
+        exact = fit_gaussian(GaussianMoments.of(rows), shipped.weight.weight)
+        found = proposal(settings, run)
+        _, score, _ = found.reference() or pytest.fail("no reference")
+        kept: Any = score
+        error = float(found.card["largest_error"])
+        ratio = kept.distances(rows) / exact.squared_distances(rows)
+        assert 1 / (1 + error) - 1e-4 <= ratio.min() <= ratio.max() <= 1 + error + 1e-4
+
+
+def test_a_spectrum_of_three_sites_is_kept_for_people(federation: FederatedSites, model: Path) -> None:
+    run = "e5" * 16
+    ended = federation.conduct(run, "spectral")
+    assert ended.completed, ended.sentence
+    grams = [case.gram for one in federation.settings.values() for case in look_at_images(one, model)]
+    mean = np.mean([gram / np.trace(gram) for gram in grams if gram is not None], axis=0)
+    told = json.loads((federation.settings["north"].federation_dir / "results" / f"{run}.json").read_text())
+    np.testing.assert_allclose(told["signature"], invariant_signature(singular_values_of_gram(mean)), atol=1e-6)

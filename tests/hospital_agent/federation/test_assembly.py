@@ -59,8 +59,11 @@ class TestTheSite:
 
     def test_an_unknown_job_is_refused_by_name(self, settings: Settings, run: Any) -> None:
         run("federation", "key", "--data-dir", settings.data_dir)
-        refusal = Refusal.of(federation_site(settings).answer(opening("everything")))
-        assert refusal.reason == "unknown_name"
+        file = settings.data_dir / "policy.toml"
+        file.write_text("[jobs.everything]\nallowed = true\n")
+        site = federation_site(settings.model_copy(update={"federation_policy_file": file}))
+        assert Refusal.of(site.answer(opening("everything"))).reason == "unknown_name"
+        assert Refusal.of(site.answer(opening("histograms"))).reason == "not_allowed"
 
     def test_a_store_that_is_open_is_used(self, settings: Settings, run: Any) -> None:
         run("federation", "key", "--data-dir", settings.data_dir)

@@ -14,10 +14,10 @@ from hospital_agent.federation.asked import NoData, NoPrivacyRule, OptionRefused
 from hospital_agent.federation.jobs.rehearsal import rehearse
 from hospital_agent.federation.looked_at import look_at_images
 from hospital_agent.federation.model_hash import hash_of
+from hospital_agent.federation.model_reference import units_of
 from hospital_agent.federation.own_scale import left_out_values, range_of
 from hospital_agent.federation.proposals import proposals
 from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
-from hospital_agent.federation.site_jobs.gaussian import units_of
 from hospital_agent.model_folder import load_model
 from hospital_agent.settings import Settings
 from shared.errors import SettingsError
