@@ -43,6 +43,8 @@ run = ""
 """,
     "stock/__init__.py": "",
     "stock/client.py": """\
+import os
+
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.clientapp import ClientApp
 
@@ -52,7 +54,7 @@ app = ClientApp()
 @app.query()
 def answer(message, context):
     body = message.content["packet"]["body"]
-    told = bytes(int(body.split()[1])) if body.startswith(b"large ") else body
+    told = os.urandom(int(body.split()[1])) if body.startswith(b"large ") else body
     return Message(RecordDict({"packet": ConfigRecord({"body": told})}), reply_to=message)
 """,
     "stock/server.py": """\

@@ -164,7 +164,7 @@ def node(folder: Path, address: str, authority: Path) -> int:
     def answer(packet: Packet) -> Packet:
         heard.append(packet.body)
         if packet.body.startswith(b"large "):
-            return Packet("plan", bytes(int(packet.body.split()[1])))
+            return Packet("plan", os.urandom(int(packet.body.split()[1])))  # equal pieces would travel once
         return Packet("plan", f"{folder.name} heard {packet.body.decode()} as number {len(heard)}".encode())
 
     return run_node(settings, answer)
