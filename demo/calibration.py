@@ -14,7 +14,7 @@ from demo.patients import PatientStream, as_int16
 from demo.programs import free_port, run_once
 from demo.story import Say, Story
 
-PATIENTS = 6  # with images for the reference, at each hospital
+PATIENTS = 5  # with images for the reference, at each hospital
 FIRST = 10_001  # their numbers: nobody whom the story has met
 LONGEST_RUN_S = 900
 POLICY = """\
@@ -56,7 +56,6 @@ class Calibration:
             self._introduce(hospital, keys)
             self._draw_images(hospital)
             environment = self._node_environment(hospital)
-            run_once(["hospital-agent", "federation", "look"], environment, seconds=LONGEST_RUN_S)
             self.system.programs.start(f"{hospital.site.name}-node", ["hospital-agent", "federate"], environment)
         self.story.wait(self._all_there, 120, "the hospitals' nodes to connect")
 
@@ -67,7 +66,7 @@ class Calibration:
             ProgramFailed: there is no result.
         """
         begun = time.monotonic()
-        told = run_once(["central-server", "federate", job, "--deadline", "120"], self.centre, seconds=LONGEST_RUN_S)
+        told = run_once(["central-server", "federate", job, "--deadline", "600"], self.centre, seconds=LONGEST_RUN_S)
         for line in told.splitlines():
             self.say(f"  {line}")
         self.say(f"{job} over {len(self.system.hospitals)} hospitals took {time.monotonic() - begun:.0f} s")
@@ -124,7 +123,7 @@ def calibrate(story: Story) -> None:
     say("the hospitals calibrate together: keys, policies, a SuperLink and a node at each")
     calibration = Calibration(story)
     calibration.prepare()
-    say("secure sums: the centre sees totals alone")
+    say("each looks at its images for the reference, then secure sums: the centre sees totals alone")
     calibration.run("gaussian")
     calibration.run("histograms")
     system: Federation = story.federation
