@@ -25,6 +25,7 @@ SHAPE = (26, 30, 12)  # (Z, Y, X)
 SPACING_MM = (1.5, 1.0, 3.0)
 CASES = 6
 EPOCHS, ITERATIONS, BATCH = 2, 60, 2
+DRAWS = 20_000  # intensities of a case
 FEATURES = (4, 6, 8, 8, 8, 8, 8)
 TRAINED = {configuration: f"nnUNetTrainer__nnUNetPlans__{configuration}" for configuration in ("2d", "3d_fullres")}
 
@@ -105,6 +106,19 @@ class _Threads:
     Pool = staticmethod(multiprocessing.pool.ThreadPool)
 
 
+def _sample_little() -> None:
+    """Intensities from thousands of draws: nnU-Net makes millions in each case, which has hundreds of voxels."""
+    from nnunetv2.experiment_planning.dataset_fingerprint import fingerprint_extractor
+
+    extractor = fingerprint_extractor.DatasetFingerprintExtractor
+    plain: Any = extractor.collect_foreground_intensities
+
+    def few(*arguments: Any, **options: Any) -> Any:
+        return plain(*arguments, **{**options, "num_samples": DRAWS})
+
+    extractor.collect_foreground_intensities = staticmethod(few)
+
+
 def _train(folder: Path) -> None:
     for name in ("raw", "preprocessed", "results"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -120,6 +134,7 @@ def _train(folder: Path) -> None:
     from nnunetv2.experiment_planning import plan_and_preprocess_api as nnunet
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+    _sample_little()
     plain: Any = multiprocessing.get_context
     multiprocessing.get_context = lambda *_: _Threads  # type: ignore[assignment]
     nnunet.extract_fingerprints([1], num_processes=1, clean=True, verbose=False)

@@ -40,7 +40,7 @@ def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def task(balls: Path) -> FolderTask:
     torch.set_num_threads(1)
     text = (
-        TOML.replace("steps = 20", "steps = 150")
+        TOML.replace("steps = 20", "steps = 80")
         .replace("[4, 8]", "[8, 16]")
         .replace('"contrast_and_noise", ', "")
         .replace("batch = 2", "batch = 2\nautoencoder_steps = 3\ncompanion_steps = 3\noutliers = 'foreign/images'")
@@ -89,8 +89,14 @@ def test_every_registered_score_was_computed_where_it_is_due(rows: list[Scored])
 def test_one_network_has_no_ensemble_and_says_so(
     rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path
 ) -> None:
+    """Scored from nothing, with the networks at hand; one image of each part shows it as well as all of them."""
     shutil.copytree(out / "networks", tmp_path / "networks")
-    alone = rows_of_seed(Plan(replace(task, members=1), Setting(balls, tmp_path, device="cpu")), 0)
+    few = replace(task, members=1, looked_at=Split(validation=1, test=1), strengths=(1,))
+    alone = rows_of_seed(Plan(few, Setting(balls, tmp_path, device="cpu")), 0)
+    assert {path.name for path in (tmp_path / "networks").iterdir()} == {
+        path.name for path in (out / "networks").iterdir()
+    }, "nothing is trained again"
+    assert [one.split for one in alone].count("test") == 2
     ensembles = {name for name, unit in sampled_scores.items() if unit.source == "ensemble"}
     assert ensembles
     for one in (one for one in alone if one.split == "test"):
