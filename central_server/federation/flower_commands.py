@@ -35,7 +35,8 @@ def superlink() -> None:
 
     settings = load_superlink_settings()
     with open_database() as (_, database), database.read() as session:
-        interrupted = [row.run for row in federated_runs.run_rows(session, None, 1000) if row.state == "running"]
+        rows = federated_runs.run_rows(session, None, 1000)
+        interrupted = [row.run for row in reversed(rows) if row.state in ("proposed", "running")]
     raise typer.Exit(run_superlink(settings, interrupted=interrupted))
 
 

@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
+from flwr.common.constant import Status
 from flwr.common.serde import fab_to_proto, user_config_to_proto
 from flwr.proto.control_pb2 import (
     ListNodesRequest,
     ListRunsRequest,
     RegisterNodeRequest,
     StartRunRequest,
+    StopRunRequest,
     UnregisterNodeRequest,
 )
 from flwr.proto.control_pb2_grpc import ControlStub
@@ -88,6 +90,13 @@ class Control:
         """Have the SuperLink drop what it still keeps of ended runs; the state of each run."""
         runs = self._call(self._stub.ListRuns, ListRunsRequest()).run_dict
         return {int(number): str(run.status.status) for number, run in runs.items()}
+
+    def stop_all(self) -> None:
+        """End every run of Flower that has not ended: when this program starts, nobody leads one."""
+        runs = self._call(self._stub.ListRuns, ListRunsRequest()).run_dict
+        for number, run in runs.items():
+            if run.status.status != Status.FINISHED:
+                self._call(self._stub.StopRun, StopRunRequest(run_id=number))
 
     def register(self, public_key: bytes) -> int:
         """Let the node with this key in; its number."""

@@ -19,6 +19,7 @@ from flwr.supercore.grpc import create_channel
 from flwr.supercore.interceptors import RuntimeVersionClientInterceptor
 
 from central_server.federation.flower.control import Control
+from central_server.federation.flower.errors import SuperLinkAway
 from central_server.federation.flower.settings import SuperLinkSettings
 from shared.logs import logger
 
@@ -48,26 +49,32 @@ def run_superlink(settings: SuperLinkSettings, stop: threading.Event | None = No
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     superlink = subprocess.Popen(_command(settings), env=_environment(settings))  # noqa: S603 - our own interpreter
     log.info("superlink_started", port=settings.port)
-    tasks, again = _Tasks(settings, conduct), list(interrupted)
+    tasks, begun = _Tasks(settings, conduct), False
     try:
         while not stop.wait(_POLL_S):
             if superlink.poll() is not None:
                 log.error("superlink_ended", status_code=superlink.returncode)
                 return 1
-            if tasks.take_up() and again:
-                _begin_again(settings, again)
+            begun = begun or _begin_again(settings, interrupted)
+            if begun:
+                tasks.take_up()
     finally:
         tasks.close()
         _end(superlink)
     return 0
 
 
-def _begin_again(settings: SuperLinkSettings, runs: list[str]) -> None:
-    with Control(settings) as control:
-        while runs:
-            control.start(runs[-1])
-            log.info("run_begins_again")
-            runs.pop()
+def _begin_again(settings: SuperLinkSettings, runs: Collection[str]) -> bool:
+    """End what an earlier start left in Flower, and start these runs; False while the SuperLink does not answer."""
+    try:
+        with Control(settings) as control:
+            control.stop_all()
+            for run in runs:
+                control.start(run)
+                log.info("run_begins_again")
+    except SuperLinkAway:
+        return False
+    return True
 
 
 def _command(settings: SuperLinkSettings) -> list[str]:
@@ -107,8 +114,8 @@ class _Tasks:
         self._stub = ServerAppIoStub(self._channel)
         self._under_way: list[subprocess.Popen[str]] = []
 
-    def take_up(self) -> bool:
-        """Start whatever is new, and let go of what has ended; False while the SuperLink does not answer."""
+    def take_up(self) -> None:
+        """Start whatever is new, and let go of what has ended."""
         self._under_way = [one for one in self._under_way if one.poll() is None]
         try:
             for task in self._stub.PullPendingTasks(PullPendingTasksRequest(), timeout=10).tasks:
@@ -118,8 +125,6 @@ class _Tasks:
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.UNAVAILABLE:
                 log.warning("tasks_unreadable", status=str(error.code().name.lower()))
-            return False
-        return True
 
     def _start(self, token: str) -> None:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
