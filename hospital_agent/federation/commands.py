@@ -139,7 +139,7 @@ def accept(
     from hospital_agent.settings import load_settings
 
     settings = load_settings()
-    prepared = made.prepare(settings, run)
+    prepared = made.prepare(settings, run, say=say)
     compared = None if prepared.comparison is None else asdict(prepared.comparison)
     accepted = prepared.objection is None or anyway
     if accepted:

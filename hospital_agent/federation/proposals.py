@@ -66,7 +66,7 @@ class Proposal:
         from hospital_agent.federation.looked_at import OF_ONE_GAUSSIAN
 
         name = str(self.card["score"])
-        state = load(self._checked(REFERENCE))
+        state = load(self.checked(REFERENCE))
         return name, OF_ONE_GAUSSIAN[name].from_state(state), ValidationRange(*self.card["range"])
 
     def quality(self) -> dict[str, Any] | None:
@@ -77,10 +77,15 @@ class Proposal:
         """
         if QUALITY not in self.card["files"]:
             return None
-        told: dict[str, Any] = json.loads(self._checked(QUALITY))
+        told: dict[str, Any] = json.loads(self.checked(QUALITY))
         return told
 
-    def _checked(self, name: str) -> bytes:
+    def checked(self, name: str) -> bytes:
+        """One of its files.
+
+        Raises:
+            SettingsError: it is not the one of the card.
+        """
         try:
             content = (self.folder / name).read_bytes()
         except OSError:

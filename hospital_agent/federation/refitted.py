@@ -35,17 +35,16 @@ def refit(base: Path, out: Path, chosen: Sequence[Proposal]) -> str:
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copytree(base, partial, copy_function=_link_or_copy)
+    shutil.copytree(base, partial, copy_function=link_or_copy)
     manifest: dict[str, Any] = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
     for one in chosen:
         _put(partial, one)
     kept = {QUALITY} & {path.name for path in partial.iterdir()}
     manifest["files"] |= {part: sha256((partial / part).read_bytes()).hexdigest() for part in (*FITTED, *kept)}
-    suffix = f"+fed.{chosen[-1].run[:8]}"
-    manifest["version"] = manifest["version"][: LONGEST_VERSION - len(suffix)] + suffix
+    manifest["version"] = version_of(manifest["version"], chosen[-1].run)
     manifest["made_from"] = {**manifest["made_from"], "base": hash_of(base), "federated": [one.card for one in chosen]}
-    _write(partial / "manifest.json", _json(manifest))
-    _write(partial / "MODEL_CARD.md", _card(base, chosen).encode())
+    written(partial / "manifest.json", as_json(manifest))
+    written(partial / "MODEL_CARD.md", with_federated_part(base, chosen).encode())
     load_model(partial, with_network=False)
     partial.rename(out)
     return hash_of(out)
@@ -60,14 +59,21 @@ def _put(folder: Path, one: Proposal) -> None:
         state = load((folder / _REFERENCE).read_bytes())
         kept = {key: array for key, array in state.items() if not key.startswith(f"{name}.")}
         fresh = {f"{name}.{key}": np.ascontiguousarray(array) for key, array in score.state().items()}
-        _write(folder / _REFERENCE, save({**kept, **fresh}))
+        written(folder / _REFERENCE, save({**kept, **fresh}))
         ranges = json.loads((folder / _RANGES).read_text(encoding="utf-8"))
-        _write(folder / _RANGES, _json({**ranges, name: [scale.low, scale.median, scale.high]}))
+        written(folder / _RANGES, as_json({**ranges, name: [scale.low, scale.median, scale.high]}))
     if quality is not None:
-        _write(folder / QUALITY, _json(quality))
+        written(folder / QUALITY, as_json(quality))
 
 
-def _card(base: Path, chosen: Sequence[Proposal]) -> str:
+def version_of(base: str, run: str) -> str:
+    """The version of what a run made of a model, fit for a report."""
+    suffix = f"+fed.{run[:8]}"
+    return base[: LONGEST_VERSION - len(suffix)] + suffix
+
+
+def with_federated_part(base: Path, chosen: Sequence[Proposal]) -> str:
+    """The model card of the base, and what is federated beside it."""
     path = base / "MODEL_CARD.md"
     before = path.read_text(encoding="utf-8") if path.exists() else "# Model card\n"
     lines = "\n".join(
@@ -84,7 +90,8 @@ how well flags and scores do, was measured before.
 """
 
 
-def _write(path: Path, content: bytes) -> None:
+def written(path: Path, content: bytes) -> None:
+    """Put a file into a folder of copies, on disk when this returns."""
     path.unlink(missing_ok=True)  # it may be a link to the base's file, which must stay as it is
     with path.open("wb") as file:
         file.write(content)
@@ -92,7 +99,8 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _link_or_copy(source: str, target: str) -> str:
+def link_or_copy(source: str, target: str) -> str:
+    """For `copytree`: models are large, and a folder made of another one shares its files where the disk allows it."""
     try:
         os.link(source, target)
     except OSError:
@@ -100,5 +108,6 @@ def _link_or_copy(source: str, target: str) -> str:
     return target
 
 
-def _json(told: Any) -> bytes:
+def as_json(told: Any) -> bytes:
+    """As the files of a model folder are written."""
     return (json.dumps(told, indent=1, sort_keys=True) + "\n").encode()

@@ -9,15 +9,15 @@ from hospital_agent.federation.in_use import FOLDER, Change, model_in_use, recor
 from hospital_agent.federation.looked_at import LookedAt, look_at_images
 from hospital_agent.federation.model_hash import hash_of
 from hospital_agent.federation.phantoms import look_at_phantoms
-from hospital_agent.federation.proposals import Proposal, proposal
+from hospital_agent.federation.proposals import NETWORK, Proposal, proposal
 from hospital_agent.federation.refitted import refit
+from hospital_agent.federation.refitted_network import PHANTOMS, NetworkComparison, Say, compare_networks, refit_network
 from hospital_agent.model_folder import SHIPPED_MODEL
 from hospital_agent.settings import Settings
 from shared.clock import Clock, rfc3339, utc_now
 from shared.errors import SettingsError
 
 OWN_CASES = "images of this site with a reference mask"
-PHANTOMS = "analytic phantoms, which are no patients"
 MIXED = "the quality model in it was fitted on distances from another reference than the one in it"
 
 
@@ -27,16 +27,16 @@ class Prepared:
 
     Args:
         change: the line of the history that would do it.
-        comparison: with the version in use; None where the proposal holds no reference.
+        comparison: with the version in use; None where the proposal holds a quality model alone.
         objection: why to think twice, or None.
     """
 
     change: Change
-    comparison: Comparison | None
+    comparison: Comparison | NetworkComparison | None
     objection: str | None
 
 
-def prepare(settings: Settings, run: str, clock: Clock = utc_now) -> Prepared:
+def prepare(settings: Settings, run: str, clock: Clock = utc_now, say: Say = lambda _: None) -> Prepared:
     """Make the version of a proposal and compare it with the one in use; nothing is put to use.
 
     Args:
@@ -56,8 +56,13 @@ def prepare(settings: Settings, run: str, clock: Clock = utc_now) -> Prepared:
     parts = [proposal(settings, one) for one in runs]
     name = "-".join(part.run[:12] for part in parts)
     out = settings.federation_dir / FOLDER / name
-    model = hash_of(out) if out.is_dir() else refit(base, out, parts)
-    change = Change(rfc3339(clock()), "accept", hash_of(base), runs, model, name)
+    trained = NETWORK in chosen.card["files"]
+    if not out.is_dir():
+        refit_network(settings, base, out, chosen, say) if trained else refit(base, out, parts)
+    change = Change(rfc3339(clock()), "accept", hash_of(base), runs, hash_of(out), name)
+    if trained:
+        networks = compare_networks(settings, model_in_use(settings) or SHIPPED_MODEL, out, say)
+        return Prepared(change, networks, networks.objection)
     mixed = MIXED if len({_part(part).partition(" ")[0] for part in parts}) > 1 else None
     if chosen.reference() is None:
         return Prepared(change, None, mixed)
@@ -90,6 +95,10 @@ def roll_back(settings: Settings, clock: Clock = utc_now) -> Change:
 def _with(settings: Settings, runs: Sequence[str], chosen: Proposal) -> tuple[str, ...]:
     """The runs of a version with one more proposal, in whose favour those of the same part go."""
     others = [proposal(settings, run) for run in runs]
+    if NETWORK in chosen.card["files"]:
+        return (chosen.run,)
+    if any(NETWORK in one.card["files"] for one in others):
+        raise SettingsError("This proposal was fitted to the network before the one in use; roll back first.")
     return (*(one.run for one in others if _part(one) != _part(chosen)), chosen.run)
 
 
