@@ -47,7 +47,9 @@ class RunRules:
         tries: of one round, before the run gives up a site.
         attempts: at the whole run.
         most_rounds: of one attempt; a job that wants more is stopped.
-        sites: those that are invited; all that can be reached when None.
+        sites: those that are invited; all that have a key or can be reached when None.
+        gather_s: how long to wait at the start for sites that are known but not there; after a restart of the centre
+            they come back one by one.
     """
 
     deadline_s: float = 600.0
@@ -55,6 +57,7 @@ class RunRules:
     attempts: int = 3
     most_rounds: int = 200
     sites: tuple[str, ...] | None = None
+    gather_s: float = 60.0
 
 
 class Conductor:
@@ -66,20 +69,21 @@ class Conductor:
         released: the cohorts of all sums so far, kept durably.
         log: is told what happens.
         rules: how patient.
-        clock: seconds.
+        clock, wait: seconds, and how to let some pass.
     """
 
     def __init__(
         self, exchange: Exchange, site_keys: Mapping[str, bytes], released: ReleasedCohorts, log: RunLog,
         rules: RunRules | None = None, clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:  # fmt: skip
         self._exchange, self._keys, self._released, self._log = exchange, site_keys, released, log
-        self._rules, self._clock = rules or RunRules(), clock
+        self._rules, self._clock, self._wait = rules or RunRules(), clock, wait
 
     def conduct(self, run: str, job: str, options: Options) -> RunEnded:
         """One run to its end. Tells the log and returns the last event; does not raise for what sites do."""
         lead = _Lead(self, run, job, options)
-        reachable = set(self._exchange.sites())
+        reachable = self._gathered()
         asked = sorted(self._rules.sites if self._rules.sites is not None else reachable | set(self._keys))
         lead.missing |= {site: "silent" if site in self._keys else NO_KEY for site in asked}
         sites = [site for site in asked if site in reachable and site in self._keys]
@@ -90,6 +94,14 @@ class Conductor:
             ended = RunEnded(False, _sentence(str(reason), lead.missing), missing=lead.missing)
         self._log.tell(ended)
         return ended
+
+    def _gathered(self) -> set[str]:
+        """The sites that are there once all known ones are, or the wait for them is over."""
+        known = set(self._keys) if self._rules.sites is None else set(self._rules.sites) & set(self._keys)
+        ends = self._clock() + self._rules.gather_s
+        while not known <= (reachable := set(self._exchange.sites())) and self._clock() < ends:
+            self._wait(1.0)
+        return reachable
 
 
 class _Lead:

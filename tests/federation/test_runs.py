@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from central_server.federation.conductor import Conductor, RunRules
 from central_server.federation.exchange import Exchange
 from central_server.federation.run_log import RoundEnded, RunBegan
 from shared.federation.messages import Opening, Packet, Refusal, SumStep
@@ -63,6 +64,41 @@ def test_a_silent_site_is_named(federation):
     ended = four.conduct(InProcess(four, lambda site, packet, number: site == "s04"))
     assert ended.completed
     assert ended.missing == {"s04": "silent"}
+
+
+class Arriving(InProcess):
+    """One site is not there before the exchange was asked so often who is."""
+
+    def __init__(self, federation, late, after):
+        super().__init__(federation)
+        self.late, self.after, self.looked = late, after, 0
+
+    def sites(self):
+        self.looked += 1
+        return [name for name in super().sites() if name != self.late or self.looked > self.after]
+
+
+def passing(waited):
+    """A clock that goes on by waiting alone."""
+    return {"clock": lambda: sum(waited), "wait": waited.append}
+
+
+def test_a_site_that_comes_a_little_later_takes_part(federation):
+    three, waited = federation(3), []
+    conductor = Conductor(Arriving(three, "s02", after=5), three.public, three.released, three.log, **passing(waited))
+    assert conductor.conduct(RUN, "gaussian", {}).completed
+    assert len(waited) == 5
+
+
+def test_a_site_that_stays_away_is_not_waited_for_without_end(federation):
+    four, waited = federation(4), []
+    conductor = Conductor(
+        Arriving(four, "s02", after=999), four.public, four.released, four.log, RunRules(gather_s=20), **passing(waited)
+    )
+    ended = conductor.conduct(RUN, "gaussian", {})
+    assert ended.completed
+    assert ended.missing == {"s02": "silent"}
+    assert sum(waited) == 20
 
 
 def test_two_sites_are_too_few(federation):
