@@ -8,12 +8,13 @@ DATA ?=
 FEDERATE ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
-.PHONY: help setup demo demo-check test test-slow test-data check format train clean
+.PHONY: help setup demo demo-check outage-check test test-slow test-data check format train clean
 help:
 	@echo "make demo         the whole product on simulated patients, until Ctrl-C   (DATA=<folder>: real CT as hosts)"
 	@echo "                  FEDERATE=1 ends it with a calibration that the three hospitals compute together"
 	@echo "make test         the tests, some minutes on two cores"
 	@echo "make demo-check   the demo without a person, and the proof that it did what it says"
+	@echo "make outage-check lines are cut and programs killed, at a hospital and at the centre, and nothing is lost"
 	@echo "make check        ruff, mypy, import contracts, compose file, Dockerfiles"
 	@echo "make test-slow    the tests that take minutes        make test-data   those on real data (SEGWATCH_DATA)"
 	@echo "make train        train the shipped model again (DATA=<folder laid out as the development data>)"
@@ -44,6 +45,9 @@ demo: $(if $(FEDERATE),$(FEDERATION_STAMP),$(STAMP))
 
 demo-check: $(DEV_STAMP)
 	@$(BIN)/python -m demo check $(if $(FEDERATE),--federate)
+
+outage-check: $(DEV_STAMP)
+	@$(BIN)/python -m demo outages
 
 test: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/deployment -m "not slow and not gpu"

@@ -1,4 +1,4 @@
-"""`make demo` and `make demo-check`."""
+"""`make demo`, `make demo-check` and `make outage-check`."""
 
 import argparse
 import signal
@@ -12,6 +12,7 @@ from types import FrameType
 from demo import proof
 from demo.calibration import calibrate
 from demo.federation import Federation
+from demo.outages import outages
 from demo.patients import CHANGED_SCANNER, CHANGED_SITE, SITES, hosts_from
 from demo.programs import ProgramFailed, Programs
 from demo.story import Story, TooSlow
@@ -29,11 +30,17 @@ def say(sentence: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {sentence}", flush=True)
 
 
+def new_folder(name: str) -> Path:
+    """A folder under run/ that nobody has used before."""
+    folder = Path("run") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    folder.mkdir(parents=True)
+    return folder
+
+
 @contextmanager
 def federation(hosts: tuple[Host, ...], seed: int) -> Iterator[Story]:
     """A running federation in a folder of its own under run/, and its story so far."""
-    folder = Path("run") / f"demo-{time.strftime('%Y%m%d-%H%M%S')}-{seed}"
-    folder.mkdir(parents=True)
+    folder = new_folder(f"demo-{seed}")
     with Programs(folder) as programs:
         say(f"starting the centre, the dashboard and {len(SITES)} hospitals (logs in {folder})")
         system = Federation(programs)
@@ -140,12 +147,15 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
 def main() -> int:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("what", choices=("run", "check"))
+    parser.add_argument("what", choices=("run", "check", "outages"))
     parser.add_argument("--data", type=Path, help="a folder of chest CT (NIfTI, HU) to take as hosts")
     parser.add_argument("--federate", action="store_true", help="end with a calibration of all hospitals together")
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     try:
+        if told.what == "outages":
+            outages(new_folder("outages"), say)
+            return 0
         hosts = hosts_from(told.data) if told.data else ()
         (run if told.what == "run" else check)(hosts, federate=told.federate)
     except KeyboardInterrupt:

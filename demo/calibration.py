@@ -11,7 +11,8 @@ from pathlib import Path
 from demo.dicom_writer import write_series
 from demo.federation import Federation, Hospital
 from demo.patients import PatientStream, as_int16
-from demo.programs import free_port, run_once
+from demo.programs import ProgramFailed, free_port, run_once
+from demo.relay import Line
 from demo.story import Say, Story
 
 PATIENTS = 5  # with images for the reference, at each hospital
@@ -40,6 +41,7 @@ class Calibration:
         self.folder = self.system.folder / "superlink"
         ports = {name: str(free_port()) for name in ("PORT", "CONTROL_PORT", "TASKS_PORT")}
         self.port = ports["PORT"]
+        self.lines = {name: Line(int(self.port)) for name in self.system.lines}
         self.centre = {
             **self.system.central,
             "CENTRAL_FEDERATION_FOLDER": str(self.folder),
@@ -57,16 +59,24 @@ class Calibration:
             self._draw_images(hospital)
             environment = self._node_environment(hospital)
             self.system.programs.start(f"{hospital.site.name}-node", ["hospital-agent", "federate"], environment)
+        self.wait_for_nodes()
+
+    def wait_for_nodes(self) -> None:
+        """Until every hospital's node is there.
+
+        Raises:
+            TooSlow: one stays away.
+        """
         self.story.wait(self._all_there, 120, "the hospitals' nodes to connect")
 
-    def run(self, job: str) -> None:
+    def run(self, job: str, deadline_s: int = 600) -> None:
         """Have the hospitals compute a job together, and tell each round.
 
         Raises:
             ProgramFailed: there is no result.
         """
-        begun = time.monotonic()
-        told = run_once(["central-server", "federate", job, "--deadline", "600"], self.centre, seconds=LONGEST_RUN_S)
+        begun, command = time.monotonic(), ["central-server", "federate", job, "--deadline", str(deadline_s)]
+        told = run_once(command, self.centre, seconds=LONGEST_RUN_S)
         for line in told.splitlines():
             self.say(f"  {line}")
         self.say(f"{job} over {len(self.system.hospitals)} hospitals took {time.monotonic() - begun:.0f} s")
@@ -84,8 +94,6 @@ class Calibration:
         (hospital.data.parent / "federation_policy.toml").write_text(POLICY)
 
     def _let_in(self, name: str, public: Path) -> bool:
-        from demo.programs import ProgramFailed
-
         try:
             run_once(["central-server", "federation", "add-node", name, str(public)], self.centre)
         except ProgramFailed:
@@ -106,11 +114,15 @@ class Calibration:
     def _node_environment(self, hospital: Hospital) -> dict[str, str]:
         return {
             **hospital.environment,
-            "AGENT_FEDERATION_SUPERLINK": f"localhost:{self.port}",
+            "AGENT_FEDERATION_SUPERLINK": f"localhost:{self._port_for(hospital)}",
             "AGENT_FEDERATION_CA_FILE": str(self.folder / "ca.pem"),
             "AGENT_FEDERATION_POLICY_FILE": str(hospital.data.parent / "federation_policy.toml"),
             "AGENT_FEDERATION_IMAGES": str(_images(hospital)),
         }
+
+    def _port_for(self, hospital: Hospital) -> str:
+        line = self.lines.get(hospital.site.name)
+        return self.port if line is None else str(line.port)
 
     def _all_there(self) -> bool:
         told = run_once(["central-server", "federation", "nodes"], self.centre)

@@ -9,6 +9,7 @@ import httpx2
 
 from demo.patients import SITES, Site
 from demo.programs import Programs, free_port, new_secret, run_once, wait_until_up
+from demo.relay import Line
 from shared.read_models import AlertView, DetectorSeries, Page, SessionToken, SiteOverview
 
 # What differs from an installation: a hospital closes a window once a day and waits for 100 patients; the demo has
@@ -45,9 +46,14 @@ class Hospital:
 
 
 class Federation:
-    """One centre, one dashboard, three hospitals."""
+    """One centre, one dashboard, three hospitals.
 
-    def __init__(self, programs: Programs) -> None:
+    Args:
+        programs: starts and stops them.
+        lines: whether hospitals reach the centre over lines that can be cut.
+    """
+
+    def __init__(self, programs: Programs, *, lines: bool = False) -> None:
         self.folder = programs.folder.resolve()
         self.programs = programs
         self.lead, self.password = "lead", new_secret()
@@ -61,6 +67,8 @@ class Federation:
             "CENTRAL_PORT": self.api.rpartition(":")[2],
         }
         self._token: str | None = None
+        port = int(self.api.rpartition(":")[2])
+        self.lines = {site.name: Line(port) for site in SITES} if lines else {}
 
     def start(self) -> None:
         """Start everything and wait until it answers."""
@@ -85,7 +93,7 @@ class Federation:
             "AGENT_SITE": site.name,
             "AGENT_INBOX": str(inbox),
             "AGENT_DATA_DIR": str(data),
-            "AGENT_CENTRAL_URL": self.api,
+            "AGENT_CENTRAL_URL": self._centre_for(site),
             "AGENT_SITE_KEY_FILE": str(key),
             "AGENT_MAX_WINDOW_AGE_S": LONGEST_WINDOW_S,
             "AGENT_AFTER": "delete",
@@ -93,6 +101,10 @@ class Federation:
             **PACE,
         }
         return Hospital(site, inbox, data, environment)
+
+    def _centre_for(self, site: Site) -> str:
+        line = self.lines.get(site.name)
+        return self.api if line is None else f"http://127.0.0.1:{line.port}"
 
     def _dashboard_environment(self) -> dict[str, str]:
         return {

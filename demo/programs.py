@@ -2,10 +2,12 @@
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +29,8 @@ class Program:
     name: str
     process: "subprocess.Popen[bytes]"
     log: Path
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
 
     def check(self) -> None:
         """Raises ProgramFailed if the process has ended."""
@@ -60,9 +64,25 @@ class Programs:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        program = Program(name, process, log)
+        program = Program(name, process, log, tuple(command), environment)
         self.running.append(program)
         return program
+
+    def kill(self, name: str) -> Program:
+        """End a program and all that it started, at once and without a word to it, as a power cut would.
+
+        Returns:
+            What ended; give it to `again`.
+        """
+        program = next(one for one in self.running if one.name == name)
+        os.killpg(program.process.pid, signal.SIGKILL)
+        program.process.wait()
+        self.running.remove(program)
+        return program
+
+    def again(self, ended: Program) -> Program:
+        """Start a program that was killed, as it was started before."""
+        return self.start(ended.name, list(ended.command), dict(ended.environment))
 
     def check(self) -> None:
         """Raises ProgramFailed if any of them has ended."""

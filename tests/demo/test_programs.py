@@ -1,5 +1,6 @@
 """The demo's processes: what is started is ended, and one that dies is told with its log."""
 
+import signal
 import sys
 import time
 
@@ -66,3 +67,14 @@ def test_a_command_that_fails_is_told_with_what_it_said():
 
 def test_free_ports_are_free():
     assert 1024 < free_port() < 65536
+
+
+def test_a_program_that_was_killed_can_be_started_again(tmp_path):
+    with Programs(tmp_path) as running:
+        first = running.start("sleeper", ["program", "import time; time.sleep(60)"], {"SAID": "x"})
+        ended = running.kill("sleeper")
+        assert first.process.returncode == -signal.SIGKILL
+        assert running.alive == []
+        assert running.again(ended).environment == {"SAID": "x"}
+        assert running.alive == ["sleeper"]
+    assert running.alive == []
