@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         lungs: name of the lung backend.
         federation_streams: detectors of all sites together, from which the alarm line follows.
         federation_superlink: host:port of the centre's SuperLink; unset: the site takes part in no federated work.
-        federation_ca_file: PEM file of the authority that signed the SuperLink's certificate; the system's otherwise.
+        federation_ca_file: PEM file of the authority that signed the SuperLink's certificate; public ones otherwise.
         federation_node_key: private key by which the SuperLink knows this node (ECDSA on P-384, PEM); the one in the
             data folder that `hospital-agent federation node-key` makes when unset.
         federation_policy_file: TOML, owned by the site: which jobs, with whom, how large. Unset: nothing is given.

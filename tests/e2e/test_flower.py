@@ -1,8 +1,12 @@
 """Real processes over TLS with node keys: questions and answers, what is refused, who is missing, and a restart."""
 
 import io
+import os
+import socket
+import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -13,6 +17,7 @@ from flwr.proto.fleet_pb2_grpc import FleetStub
 
 from central_server.federation.flower.certificates import make_certificates
 from central_server.federation.flower.nodes import nodes_by_site
+from hospital_agent.federation.flower import node
 from hospital_agent.federation.flower.errors import LinkDown, NotAdmitted
 from hospital_agent.federation.flower.node_key import load_node_key
 from hospital_agent.federation.flower.seat import Seat
@@ -98,6 +103,37 @@ def test_plain_text_is_not_understood(world: FlowerWorld) -> None:
     with grpc.insecure_channel(world.address) as channel, pytest.raises(grpc.RpcError) as refused:
         FleetStub(channel).ActivateNode(ActivateNodeRequest(), timeout=10)
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A proxy as the agent's settings name it; told to gRPC."""
+    before = {name: os.environ.pop(name, None) for name in ("https_proxy", "no_proxy")}
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(20)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        node._tell_grpc_of_the_proxy()
+        yield listening
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        os.environ.update({} if value is None else {name: value})
+
+
+def test_a_site_dials_out_through_its_proxy(world: FlowerWorld, seat: Seat, proxy: socket.socket) -> None:
+    key = load_node_key(world.folder / "north" / "node_key.pem")
+    link = SuperLink("central.example.org:9092", world.authority.read_bytes(), key, seat)
+
+    def ask() -> None:
+        with suppress(LinkDown):
+            link.fetch()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    connection, _ = proxy.accept()
+    with connection:
+        assert connection.recv(1000).startswith(b"CONNECT central.example.org:9092 ")
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    asking.join()
 
 
 def test_a_node_that_was_killed_is_missing_at_the_deadline_and_back_after_its_start(world: FlowerWorld) -> None:

@@ -14,6 +14,7 @@ from flwr.supercore.app_utils import start_parent_process_monitor
 
 from central_server.federation.conductor import Conductor, RunRules
 from central_server.federation.exchange import Exchange
+from central_server.federation.flower.errors import SuperLinkAway
 from central_server.federation.flower.grid_exchange import GridExchange
 from central_server.federation.flower.nodes import nodes_by_site
 from central_server.federation.flower.run_grid import RunGrid
@@ -39,7 +40,7 @@ def lead_stored_run(exchange: Exchange, run: str) -> None:
     database = Database(load_settings().database())
     try:
         require_newest(database)
-        stopped: KeyboardInterrupt | None = None
+        stopped: BaseException | None = None
         with DatabaseRunLog(database, run) as record:
             with database.read() as session:
                 wanted, keys = run_to_do(session, run), stored_site_keys(session)
@@ -47,8 +48,8 @@ def lead_stored_run(exchange: Exchange, run: str) -> None:
             conductor = Conductor(exchange, keys, StoredCohorts(database), record, rules)
             try:
                 conductor.conduct(run, wanted.job, wanted.options)
-            except KeyboardInterrupt as signalled:
-                stopped = signalled  # not the end of the run: it is taken up again when this program starts again
+            except (KeyboardInterrupt, SuperLinkAway) as reason:
+                stopped = reason  # not the end of the run: it is taken up again when the SuperLink starts again
         if stopped is not None:
             raise stopped
     finally:

@@ -6,6 +6,7 @@ the certificate is for the name that they dial, and so it is checked against tha
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -91,11 +92,11 @@ class Control:
         runs = self._call(self._stub.ListRuns, ListRunsRequest()).run_dict
         return {int(number): str(run.status.status) for number, run in runs.items()}
 
-    def stop_all(self) -> None:
-        """End every run of Flower that has not ended: when this program starts, nobody leads one."""
+    def stop_before(self, moment: datetime) -> None:
+        """End every run of Flower that was started before this moment and has not ended."""
         runs = self._call(self._stub.ListRuns, ListRunsRequest()).run_dict
         for number, run in runs.items():
-            if run.status.status != Status.FINISHED:
+            if run.status.status != Status.FINISHED and datetime.fromisoformat(run.pending_at) < moment:
                 self._call(self._stub.StopRun, StopRunRequest(run_id=number))
 
     def register(self, public_key: bytes) -> int:

@@ -5,7 +5,7 @@ announced, a second at a time and up to two hours: a site that dies while it sen
 deadline. Here an answer is handed on when it is whole, and what is missing is looked for at the next call.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -38,6 +38,7 @@ from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_conte
 from flwr.supercore.interceptors import AppIoTokenClientInterceptor, RuntimeVersionClientInterceptor
 from flwr.supercore.run import Run
 
+from central_server.federation.flower.errors import SuperLinkAway
 from shared.logs import logger
 
 _CALL_S = 60.0
@@ -59,6 +60,9 @@ class RunGrid:
     Args:
         address: host:port of the ServerAppIo API.
         token: of the task.
+
+    Raises:
+        SuperLinkAway: from every method; the run goes on when the SuperLink is there again.
     """
 
     run: Run
@@ -75,7 +79,7 @@ class RunGrid:
     def __enter__(self) -> Self:
         self._beating.start()
         try:
-            self.run = run_from_proto(self._stub.PullTaskInput(PullTaskInputRequest(), timeout=_CALL_S).run)
+            self.run = run_from_proto(self._call(self._stub.PullTaskInput, PullTaskInputRequest()).run)
         except BaseException:
             self._close()
             raise
@@ -94,9 +98,17 @@ class RunGrid:
             self._beating.stop()
         self._channel.close()
 
+    def _call(self, method: Callable[..., Any], request: object) -> Any:
+        try:
+            return method(request, timeout=_CALL_S)
+        except grpc.RpcError as error:
+            if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                raise
+        raise SuperLinkAway("The SuperLink ended while a run was led.")
+
     def nodes(self) -> set[int]:
         """The nodes that are there now."""
-        return {int(node.node_id) for node in self._stub.GetNodes(GetNodesRequest(), timeout=_CALL_S).nodes}
+        return {int(node.node_id) for node in self._call(self._stub.GetNodes, GetNodesRequest()).nodes}
 
     def push(self, messages: Sequence[Message]) -> list[str]:
         """Send each message to its node; the name of each, or "" where the SuperLink does not take it."""
@@ -105,13 +117,11 @@ class RunGrid:
                 message.metadata.__dict__["_run_id"] = self.run.run_id
                 message.metadata.__dict__["_src_node_id"] = SUPERLINK_NODE_ID
                 message.metadata.__dict__["_message_id"] = message.object_id
-            answer = self._stub.PushMessages(
-                PushAppMessagesRequest(
-                    messages_list=[message_to_proto(remove_content_from_message(one)) for one in messages],
-                    message_object_trees=[get_object_tree(one) for one in messages],
-                ),
-                timeout=_CALL_S,
+            request = PushAppMessagesRequest(
+                messages_list=[message_to_proto(remove_content_from_message(one)) for one in messages],
+                message_object_trees=[get_object_tree(one) for one in messages],
             )
+            answer = self._call(self._stub.PushMessages, request)
             wanted = set(answer.objects_to_push)
             for message in messages:
                 for name, piece in get_all_nested_objects(message).items():
@@ -123,14 +133,14 @@ class RunGrid:
     def _push_piece(self, name: str, content: bytes) -> None:
         run_id = self.run.run_id
         request = PushObjectRequest(node=self._node, run_id=run_id, object_id=name, object_content=content)
-        self._stub.PushObject(request, timeout=_CALL_S)
+        self._call(self._stub.PushObject, request)
 
     def pull(self, asked: Collection[str]) -> list[Message]:
         """The whole answers to these messages that have come since the last call, also errors of the SuperLink."""
         known = {one.asked for one in self._arriving.values()}
         waiting = [name for name in asked if name not in known]
         if waiting:
-            found = self._stub.PullMessages(PullAppMessagesRequest(message_ids=waiting), timeout=_CALL_S)
+            found = self._call(self._stub.PullMessages, PullAppMessagesRequest(message_ids=waiting))
             for told, tree in zip(found.messages_list, found.message_object_trees, strict=True):
                 names = {one.object_id for one in iterate_object_tree(tree)}
                 self._arriving[tree.object_id] = _Arriving(told.metadata.reply_to_message_id, names)
@@ -141,14 +151,14 @@ class RunGrid:
         arriving = self._arriving[name]
         for piece in sorted(arriving.missing):
             request = PullObjectRequest(node=self._node, run_id=self.run.run_id, object_id=piece)
-            found = self._stub.PullObject(request, timeout=_CALL_S)
+            found = self._call(self._stub.PullObject, request)
             if not found.object_found or not found.object_available:
                 return None
             arriving.missing.discard(piece)
             arriving.pieces[piece] = found.object_content
         del self._arriving[name]
         request = ConfirmMessageReceivedRequest(node=self._node, run_id=self.run.run_id, message_object_id=name)
-        self._stub.ConfirmMessageReceived(request, timeout=_CALL_S)
+        self._call(self._stub.ConfirmMessageReceived, request)
         try:
             return cast(Message, inflate_object_from_contents(name, arriving.pieces))
         except Exception:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import grpc
 from flwr.proto.appio_pb2 import ClaimTaskRequest, PullPendingTasksRequest
@@ -21,6 +22,7 @@ from flwr.supercore.interceptors import RuntimeVersionClientInterceptor
 from central_server.federation.flower.control import Control
 from central_server.federation.flower.errors import SuperLinkAway
 from central_server.federation.flower.settings import SuperLinkSettings
+from shared.clock import utc_now
 from shared.logs import logger
 
 CONDUCT = (sys.executable, "-m", "central_server.federation.flower.conducting")
@@ -46,16 +48,17 @@ def run_superlink(settings: SuperLinkSettings, stop: threading.Event | None = No
         SettingsError: there are no certificates.
     """
     stop = stop or _stop_on_signals()
+    os.environ["no_grpc_proxy"] = "127.0.0.1"  # noqa: SIM112 - a proxy is not on the way to this machine itself
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     superlink = subprocess.Popen(_command(settings), env=_environment(settings))  # noqa: S603 - our own interpreter
     log.info("superlink_started", port=settings.port)
-    tasks, begun = _Tasks(settings, conduct), False
+    tasks, begun, since = _Tasks(settings, conduct), False, utc_now()
     try:
         while not stop.wait(_POLL_S):
             if superlink.poll() is not None:
                 log.error("superlink_ended", status_code=superlink.returncode)
                 return 1
-            begun = begun or _begin_again(settings, interrupted)
+            begun = begun or _begin_again(settings, interrupted, since)
             if begun:
                 tasks.take_up()
     finally:
@@ -64,11 +67,11 @@ def run_superlink(settings: SuperLinkSettings, stop: threading.Event | None = No
     return 0
 
 
-def _begin_again(settings: SuperLinkSettings, runs: Collection[str]) -> bool:
+def _begin_again(settings: SuperLinkSettings, runs: Collection[str], since: datetime) -> bool:
     """End what an earlier start left in Flower, and start these runs; False while the SuperLink does not answer."""
     try:
         with Control(settings) as control:
-            control.stop_all()
+            control.stop_before(since)
             for run in runs:
                 control.start(run)
                 log.info("run_begins_again")

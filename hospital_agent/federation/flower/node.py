@@ -10,6 +10,7 @@ only with the process.
 """
 
 import logging
+import os
 import random
 import signal
 import threading
@@ -112,6 +113,7 @@ def run_node(settings: Settings, answer: Answer, stop: threading.Event | None = 
         SettingsError, NodeKeyUnusable, SeatTaken: before anything is tried.
     """
     stop = stop or _stop_on_signals()
+    _tell_grpc_of_the_proxy()
     logging.getLogger("flwr").handlers.clear()  # its texts could hold anything; ours says name and level of them
     with Seat(settings.federation_dir) as seat:
         return _serve(_connection(settings, seat), Node(answer), stop)
@@ -144,6 +146,13 @@ def _connection(settings: Settings, seat: Seat) -> Callable[[], SuperLink]:
     authorities = _authorities(settings.federation_ca_file)
     alive = Heartbeat(settings.data_dir, FEDERATION_FILE)
     return lambda: SuperLink(address, authorities, key, seat, lambda: alive("superlink"))
+
+
+def _tell_grpc_of_the_proxy() -> None:
+    """gRPC reads these names in small letters alone; the agent's other connections read both."""
+    for name in ("HTTPS_PROXY", "NO_PROXY"):
+        if os.environ.get(name):
+            os.environ.setdefault(name.lower(), os.environ[name])
 
 
 def _authorities(path: Path | None) -> bytes | None:

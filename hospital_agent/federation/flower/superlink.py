@@ -74,7 +74,7 @@ class SuperLink:
 
     Args:
         address: host:port of the Fleet API.
-        authorities: PEM of the authorities that may have signed its certificate; the system's when None.
+        authorities: PEM of those that may have signed its certificate; the public ones that gRPC brings when None.
         key: the node key.
         seat: the node's number from before, and whether this process was let in under it.
         alive: is told each time the SuperLink acknowledged a sign of life.

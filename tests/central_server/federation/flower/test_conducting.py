@@ -1,16 +1,25 @@
 """A task of Flower is led by installed code, or failed; its end is told either way."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from central_server.database import federated_runs
+from central_server.database.migrate import migrate
+from central_server.database.session import Database
 from central_server.federation.exchange import Exchange
 from central_server.federation.flower import conducting
-from central_server.federation.flower.conducting import FOREIGN, run_task
+from central_server.federation.flower.conducting import FOREIGN, lead_stored_run, run_task
+from central_server.federation.flower.errors import SuperLinkAway
 from central_server.federation.flower.settings import SuperLinkSettings
+from shared.clock import utc_now
 from shared.federation.flower import RUN, app_hash
+
+SITES, KEY = ("north", "south", "west"), bytes(32)
 
 
 class Grid:
@@ -73,3 +82,42 @@ def test_a_run_that_is_interrupted_is_told_as_such(
     with pytest.raises(KeyboardInterrupt):
         run_task(settings, "token", stopped)
     assert grid.problem == "interrupted"
+
+
+class Broken:
+    """An exchange that fails at the first question."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def sites(self) -> list[str]:
+        return ["north", "south", "west"]
+
+    def ask(self, requests: object, deadline_s: float) -> dict[str, Any]:
+        raise self.error
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path / 'central.sqlite'}"
+    monkeypatch.setenv("CENTRAL_DATABASE_URL", url)
+    database = Database(make_url(url))
+    migrate(database)
+    yield database
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(SuperLinkAway("gone"), "running"), (KeyboardInterrupt(), "running"), (ValueError("a fault of ours"), "failed")],
+)
+def test_a_run_ends_by_a_fault_of_ours_and_waits_for_a_superlink_that_is_gone(
+    database: Database, monkeypatch: pytest.MonkeyPatch, error: BaseException, state: str
+) -> None:
+    monkeypatch.setattr("central_server.federation.stored.stored_site_keys", lambda session: dict.fromkeys(SITES, KEY))
+    with database.write() as session:
+        run = federated_runs.propose(session, "gaussian", {}, utc_now(), "test", deadline_s=5).run
+    with pytest.raises(type(error)):
+        lead_stored_run(Broken(error), run)
+    with database.read() as session:
+        assert federated_runs.run_row(session, run).state == state
