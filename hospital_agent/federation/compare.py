@@ -4,7 +4,7 @@ On the site's own images with a reference mask; without one on analytic phantoms
 no patients. A reference that holds this site's patients is judged without the patient in question.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hospital_agent.analysis.normalise import log_ratios, normalised
 from hospital_agent.analysis.ood.gaussian import CompactGaussian, Gaussian
 from hospital_agent.analysis.ood.moments import GaussianMoments
 from hospital_agent.federation.looked_at import LookedAt
-from hospital_agent.federation.own_scale import left_out_values
+from hospital_agent.federation.own_scale import left_out_values, whole_values
 from hospital_agent.model_folder import LoadedModel, load_model
 from hospital_agent.pipeline import Values
 
@@ -72,7 +72,12 @@ class Comparison:
 
 
 def compare(
-    before: Path, after: Path, score: str, cases: Sequence[LookedAt], on: str, inside: tuple[bool, bool]
+    before: Path,
+    after: Path,
+    score: str,
+    cases: Sequence[LookedAt],
+    on: str,
+    inside: tuple[Collection[str], Collection[str]],
 ) -> Comparison:
     """Judge both versions.
 
@@ -80,11 +85,11 @@ def compare(
         before, after: model folders.
         score: whose distances are compared.
         on: what the cases are, for people.
-        inside: whether the patients of these cases are in the reference of each.
+        inside: the patients who are in the reference of each, and can be taken out of it.
     """
     known = [case for case in cases if case.dice is not None and score in case.rows]
     judged = [
-        _judged(load_model(folder, with_network=False), score, known, inside=told)
+        _judged(load_model(folder, with_network=False), score, known, told)
         for folder, told in zip((before, after), inside, strict=True)
     ]
     return Comparison(on, len(known), len({case.patient for case in known}), *judged)
@@ -96,8 +101,8 @@ def gaussian_of(fitted: Any) -> Gaussian:
     return found
 
 
-def _judged(model: LoadedModel, score: str, cases: Sequence[LookedAt], *, inside: bool) -> Judged:
-    found = _values(model.ood[score], score, cases, inside=inside)
+def _judged(model: LoadedModel, score: str, cases: Sequence[LookedAt], inside: Collection[str]) -> Judged:
+    found = _values(model.ood[score], score, cases, inside)
     defined = [(case, value) for case, value in zip(cases, found, strict=True) if value is not None]
     values = np.array([value for _, value in defined])
     wrong = np.array([1 - (case.dice or 0.0) for case, _ in defined])  # only cases with a Dice come here
@@ -114,14 +119,14 @@ def _judged(model: LoadedModel, score: str, cases: Sequence[LookedAt], *, inside
     )
 
 
-def _values(fitted: Any, score: str, cases: Sequence[LookedAt], *, inside: bool) -> list[float | None]:
+def _values(fitted: Any, score: str, cases: Sequence[LookedAt], inside: Collection[str]) -> list[float | None]:
     gaussian = gaussian_of(fitted)
     weight = fitted.weight if hasattr(fitted, "weight") else fitted.reference.weight
     count = fitted.patch_count if hasattr(fitted, "patch_count") else fitted.reference.row_count
-    moments = moments_of(gaussian, count, weight.weight) if inside and weight.weight < 1 else None
-    if moments is None:
-        moments, inside = GaussianMoments.zero(gaussian.dimension), False
-    return left_out_values(cases, score, moments, weight.weight, gaussian, inside=inside)
+    if not inside or not weight.weight < 1:
+        return whole_values(cases, score, gaussian)
+    moments = moments_of(gaussian, count, weight.weight)
+    return left_out_values(cases, score, moments, weight.weight, gaussian, inside)
 
 
 def moments_of(gaussian: Any, count: int, weight: float) -> GaussianMoments:

@@ -1,6 +1,6 @@
 """What the jobs about a model reference share: its rows at a site, its units, and how one is proposed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from hospital_agent.federation.asked import NoData
 from hospital_agent.federation.jobs.rows import LocalRows, Units
 from hospital_agent.federation.looked_at import OF_ONE_GAUSSIAN, LookedAt, look_at_images
 from hospital_agent.federation.own_scale import range_of
-from hospital_agent.federation.proposals import REFERENCE, keep_proposal, reference_file
+from hospital_agent.federation.proposals import OWN_PATIENTS, REFERENCE, keep_proposal, patients_file, reference_file
 from hospital_agent.federation.site_jobs import Ended
+from hospital_agent.federation.steady import steady
 from hospital_agent.model_folder import load_model
 from hospital_agent.settings import Settings
+
+SHORT = 16  # digits of a hash in the name of a quantity
 
 
 def reference_in(folder: Path, score: str) -> GaussianReference:
@@ -37,15 +40,23 @@ def units_of(gaussian: Gaussian) -> Units:
     return Units.given(gaussian.dimension, mean, np.sqrt(_variances(gaussian)))
 
 
-def rows_at(settings: Settings, folder: Path, score: str) -> LocalRows:
-    """The rows that a score looks at in all images of the site.
+def quantity_of(digest: str, score: str) -> str:
+    """What sums over the rows of a score are of: one name for all jobs over them, since all tell counts and sums."""
+    return f"rows/{digest[:SHORT]}/{score}"
+
+
+def rows_at(settings: Settings, folder: Path, score: str, quantity: str, k: int) -> LocalRows:
+    """The rows that a score looks at in the images of the site, of the patients who may be given (`steady`).
 
     Raises:
         NoData: there is none.
+        TooFewChanged: too few patients have changed since the last sum.
     """
-    cases = [case for case in look_at_images(settings, folder) if score in case.rows]
-    if not cases:
+    found = [case for case in look_at_images(settings, folder) if score in case.rows]
+    if not found:
         raise NoData("The model shows nothing of this score in the images of this site.")
+    kept = steady(settings, quantity, [(case.patient, case.rows[score].rows.tobytes()) for case in found], k)
+    cases = [case for case, given in zip(found, kept, strict=True) if given]
     tables = [case.rows[score].rows for case in cases]
     patients = [case.patient for case, table in zip(cases, tables, strict=True) for _ in range(len(table))]
     return LocalRows(np.concatenate(tables), patients)
@@ -53,12 +64,13 @@ def rows_at(settings: Settings, folder: Path, score: str) -> LocalRows:
 
 def propose(
     settings: Settings, job: str, digest: str, ended: Ended, score: str, reference: GaussianReference,
-    cases: Sequence[LookedAt], values: Sequence[float | None], told: Mapping[str, Any],
+    cases: Sequence[LookedAt], values: Sequence[float | None], inside: Collection[str], told: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Write the fitted score with its scale at this site; nothing is put to use.
 
     Args:
         cases, values: of the site, and the score of each, from which the scale is taken.
+        inside: the patients of this site who are in the reference, and can be taken out of it again.
         told: more for the card.
 
     Raises:
@@ -77,7 +89,8 @@ def propose(
         **told,
     }
     fitted = OF_ONE_GAUSSIAN[score].from_state(reference.state())
-    keep_proposal(settings, job, digest, ended, card, {REFERENCE: reference_file(fitted)})
+    files = {REFERENCE: reference_file(fitted), OWN_PATIENTS: patients_file(inside)}
+    keep_proposal(settings, job, digest, ended, card, files)
 
 
 def _variances(gaussian: Gaussian) -> Float64Array:

@@ -1,6 +1,6 @@
 """The scale of a federated reference at this site: over its own patients, each left out of the reference."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -13,14 +13,19 @@ from hospital_agent.federation.looked_at import LookedAt
 
 
 def left_out_values(
-    cases: Sequence[LookedAt], score: str, moments: GaussianMoments, weight: float, whole: Gaussian, *, inside: bool
+    cases: Sequence[LookedAt],
+    score: str,
+    moments: GaussianMoments,
+    weight: float,
+    whole: Gaussian,
+    inside: Collection[str],
 ) -> list[float | None]:
     """The score of each case under a reference that has not seen its patient.
 
     Args:
         score: one of `OF_ONE_GAUSSIAN`.
         moments, weight, whole: of the federated reference.
-        inside: whether this site's rows are in it; if not, nobody needs to be left out.
+        inside: the patients whose rows are in it; the others need not be left out.
 
     Returns:
         None where the case does not show the score, or nothing is left without its patient.
@@ -30,7 +35,9 @@ def left_out_values(
     for case in cases:
         rows = case.rows.get(score)
         if case.patient not in of_patient:
-            of_patient[case.patient] = _without(cases, case.patient, score, moments, weight) if inside else whole
+            of_patient[case.patient] = whole
+            if case.patient in inside:
+                of_patient[case.patient] = _without(cases, case.patient, score, moments, weight)
         gaussian = of_patient[case.patient]
         values.append(None if rows is None or gaussian is None else rows.value(gaussian.squared_distances(rows.rows)))
     return values

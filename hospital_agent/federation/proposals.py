@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from shared.errors import SettingsError
 FOLDER = "proposals"
 CARD, REFERENCE, QUALITY = "card.json", "reference.safetensors", "quality.json"
 NETWORK = "network.safetensors"
+OWN_PATIENTS = "own_patients.json"  # pseudonyms of the site's patients who are in a reference
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -80,6 +81,14 @@ class Proposal:
         told: dict[str, Any] = json.loads(self.checked(QUALITY))
         return told
 
+    def own_patients(self) -> frozenset[str]:
+        """The patients of this site who are in the proposed reference, and can be taken out of it again.
+
+        Raises:
+            SettingsError: the file is not the one of the card.
+        """
+        return frozenset(json.loads(self.checked(OWN_PATIENTS)) if OWN_PATIENTS in self.card["files"] else [])
+
     def checked(self, name: str) -> bytes:
         """One of its files.
 
@@ -128,6 +137,11 @@ def reference_file(score: OodScore) -> bytes:
     from safetensors.numpy import save
 
     return save({key: np.ascontiguousarray(array) for key, array in score.state().items()})
+
+
+def patients_file(patients: Iterable[str]) -> bytes:
+    """Pseudonyms as the file of a proposal."""
+    return json.dumps(sorted(patients)).encode()
 
 
 def quality_file(kind: str, model: Mapping[str, Any]) -> bytes:

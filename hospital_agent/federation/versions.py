@@ -112,12 +112,9 @@ def _compared(settings: Settings, base: Path, after: Path, chosen: Proposal, ear
     cases, on = _cases(settings, base)
     own = on == OWN_CASES
     old = next((one for one in earlier if _part(one) == _part(chosen)), None)
-    return compare(before, after, score, cases, on, (own and _knows(old, settings), own and _knows(chosen, settings)))
-
-
-def _knows(one: Proposal | None, settings: Settings) -> bool:
-    """Whether this site's patients are in a reference, and can be taken out of it again."""
-    return one is not None and settings.site in one.card["sites"] and bool(one.card.get("left_out"))
+    nobody = frozenset[str]()
+    inside = [one.own_patients() if own and one is not None else nobody for one in (old, chosen)]
+    return compare(before, after, score, cases, on, (inside[0], inside[1]))
 
 
 def _cases(settings: Settings, base: Path) -> tuple[list[LookedAt], str]:

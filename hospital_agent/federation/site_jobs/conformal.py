@@ -13,6 +13,7 @@ from hospital_agent.federation.judged import PROBABILITY, cases_with_dice, good_
 from hospital_agent.federation.proposals import QUALITY, keep_proposal, quality_file
 from hospital_agent.federation.results import keep_result
 from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
+from hospital_agent.federation.steady import steady
 from hospital_agent.model_folder import load_model
 from hospital_agent.reporting.privacy import Policy
 from hospital_agent.settings import Settings
@@ -59,12 +60,17 @@ def conformal(settings: Settings, options: Options) -> AtSite[LocalNonconformity
         }
         return told if result.threshold is None else {**told, "threshold": result.threshold}
 
-    return AtSite(
-        ConformalJob(FAILURE_PROBABILITY.cuts, asked.level),
-        f"conformal/{digest[:SHORT]}/failure_probability",
-        lambda: _scores(settings, folder, policy),
-        conclude,
-    )
+    quantity = f"conformal/{digest[:SHORT]}/failure_probability"
+    job = ConformalJob(FAILURE_PROBABILITY.cuts, asked.level)
+    return AtSite(job, quantity, lambda: _given(settings, folder, policy, quantity), conclude)
+
+
+def _given(settings: Settings, folder: Path, policy: Policy, quantity: str) -> LocalNonconformity:
+    own = _scores(settings, folder, policy)
+    both = list(zip(own.patients, own.scores, strict=True))
+    kept = steady(settings, quantity, [(patient, str(score).encode()) for patient, score in both], policy.k)
+    given = [one for one, may in zip(both, kept, strict=True) if may]
+    return LocalNonconformity([score for _, score in given], [patient for patient, _ in given], policy)
 
 
 def _scores(settings: Settings, folder: Path, policy: Policy) -> LocalNonconformity:

@@ -10,13 +10,12 @@ from hospital_agent.federation.jobs.cohort import FEWEST_PATIENTS
 from hospital_agent.federation.jobs.gaussian import FederatedGaussian, GaussianJob
 from hospital_agent.federation.jobs.rows import LocalRows
 from hospital_agent.federation.looked_at import look_at_images
-from hospital_agent.federation.model_reference import propose, reference_in, rows_at, units_of
+from hospital_agent.federation.model_reference import propose, quantity_of, reference_in, rows_at, units_of
 from hospital_agent.federation.own_scale import left_out_values
 from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
+from hospital_agent.federation.steady import given_patients
 from hospital_agent.settings import Settings
 from shared.federation.messages import Option, Options
-
-SHORT = 16  # digits of a hash in the name of a quantity
 
 
 class GaussianOptions(JobOptions):
@@ -44,6 +43,7 @@ def gaussian(settings: Settings, options: Options) -> AtSite[LocalRows, Federate
     asked = options_of(GaussianOptions, options)
     folder, digest = base_model(settings, asked)
     policy = privacy_rule(settings)
+    quantity = quantity_of(digest, asked.score)
     units = units_of(reference_in(folder, asked.score).gaussian)
     job = GaussianJob(
         units.centre.size,
@@ -55,10 +55,10 @@ def gaussian(settings: Settings, options: Options) -> AtSite[LocalRows, Federate
 
     def conclude(result: FederatedGaussian, ended: Ended) -> Mapping[str, Option]:
         cases, reference = look_at_images(settings, folder), result.reference()
-        inside, weight = settings.site in ended.contributors, result.weight.weight
-        values = left_out_values(cases, asked.score, result.moments, weight, reference.gaussian, inside=inside)
-        told = {"left_out": True}  # each own patient, before the scale was taken
-        propose(settings, "gaussian", digest, ended, asked.score, reference, cases, values, told)
+        own = given_patients(settings, quantity) if settings.site in ended.contributors else frozenset[str]()
+        weight = result.weight.weight
+        values = left_out_values(cases, asked.score, result.moments, weight, reference.gaussian, own)
+        propose(settings, "gaussian", digest, ended, asked.score, reference, cases, values, own, {})
         return {
             "sites": result.cohort.sites,
             "rows": result.cohort.rows,
@@ -66,5 +66,4 @@ def gaussian(settings: Settings, options: Options) -> AtSite[LocalRows, Federate
             "weight": float(f"{weight:.4g}"),
         }
 
-    name = f"gaussian/{digest[:SHORT]}/{asked.score}"
-    return AtSite(job, name, lambda: rows_at(settings, folder, asked.score), conclude)
+    return AtSite(job, quantity, lambda: rows_at(settings, folder, asked.score, quantity, policy.k), conclude)

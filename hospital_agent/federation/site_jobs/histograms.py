@@ -72,7 +72,7 @@ def histograms(
         keep_result(settings, "histograms", ended, {"month": month, **_counts(result), "metrics": metrics})
         return {**_counts(result), "quantities": len(result.metrics)}
 
-    name = f"histograms/{plan.model.hash[:SHORT]}/{plan.model.measures}/{asked.resolution}/{month}"
+    name = f"histograms/{plan.model.hash[:SHORT]}/{plan.model.measures}/{month}"
     return AtSite(job, name, lambda: _window(settings, plan, policy, asked, month), conclude)
 
 

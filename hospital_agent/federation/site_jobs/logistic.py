@@ -20,6 +20,7 @@ from hospital_agent.federation.looked_at import LookedAt
 from hospital_agent.federation.proposals import QUALITY, keep_proposal, quality_file
 from hospital_agent.federation.results import keep_result
 from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
+from hospital_agent.federation.steady import steady
 from hospital_agent.model_folder import load_model
 from hospital_agent.settings import Settings
 from shared.federation.messages import Option, Options
@@ -41,21 +42,27 @@ def logistic(settings: Settings, options: Options) -> AtSite[LocalCases, Federat
     asked = options_of(JobOptions, options)
     folder, digest = base_model(settings, asked)
     policy = privacy_rule(settings)
+    quantity = f"logistic/{digest[:SHORT]}/dice"
     view = _view(folder)
     centre, unit = _units(view.encoding)
     job = LogisticJob(centre.size, centre=centre, unit=unit, fewest_patients=max(FEWEST_PATIENTS, policy.k))
 
     def data() -> LocalCases:
         cases = cases_with_dice(settings, folder)
-        dice = np.array([case.dice for case in cases], dtype=np.float64)
-        return LocalCases(columns_of(view.encoding, cases), dice, [case.patient for case in cases])
+        columns, dice = columns_of(view.encoding, cases), np.array([case.dice for case in cases], dtype=np.float64)
+        patients = [case.patient for case in cases]
+        rows = np.column_stack([columns, dice])
+        kept = np.array(
+            steady(settings, quantity, [(p, row.tobytes()) for p, row in zip(patients, rows, strict=True)], policy.k)
+        )
+        return LocalCases(columns[kept], dice[kept], [p for p, may in zip(patients, kept, strict=True) if may])
 
     def conclude(result: FederatedLogistic, ended: Ended) -> Mapping[str, Option]:
         _keep(settings, folder, digest, result, ended)
         cohort = result.standard.cohort
         return {"sites": cohort.sites, "cases": cohort.rows, "patients": cohort.patients, "rounds": result.rounds}
 
-    return AtSite(job, f"logistic/{digest[:SHORT]}/dice", data, conclude)
+    return AtSite(job, quantity, data, conclude)
 
 
 def columns_of(encoding: Encoding, cases: Sequence[LookedAt]) -> Float64Array:

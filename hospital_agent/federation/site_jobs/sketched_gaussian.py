@@ -9,11 +9,11 @@ from hospital_agent.federation.jobs.cohort import FEWEST_PATIENTS
 from hospital_agent.federation.jobs.rows import LocalRows
 from hospital_agent.federation.jobs.sketched_gaussian import SketchedGaussian, SketchedGaussianJob
 from hospital_agent.federation.looked_at import look_at_images
-from hospital_agent.federation.model_reference import propose, reference_in, rows_at, units_of
+from hospital_agent.federation.model_reference import propose, quantity_of, reference_in, rows_at, units_of
 from hospital_agent.federation.own_scale import whole_values
 from hospital_agent.federation.results import keep_result
 from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
-from hospital_agent.federation.site_jobs.gaussian import SHORT, GaussianOptions
+from hospital_agent.federation.site_jobs.gaussian import GaussianOptions
 from hospital_agent.settings import Settings
 from shared.federation.messages import Option, Options
 
@@ -76,9 +76,9 @@ def sketched_gaussian(settings: Settings, options: Options) -> AtSite[LocalRows,
             return told
         cases, reference = look_at_images(settings, folder), result.reference()
         values = whole_values(cases, asked.score, reference.gaussian)
-        more = {"left_out": False, "largest_error": result.largest_error}
-        propose(settings, "sketched_gaussian", digest, ended, asked.score, reference, cases, values, more)
+        more = {"largest_error": result.largest_error}
+        propose(settings, "sketched_gaussian", digest, ended, asked.score, reference, cases, values, (), more)
         return told
 
-    name = f"sketched_gaussian/{digest[:SHORT]}/{asked.score}"
-    return AtSite(job, name, lambda: rows_at(settings, folder, asked.score), conclude)
+    quantity = quantity_of(digest, asked.score)
+    return AtSite(job, quantity, lambda: rows_at(settings, folder, asked.score, quantity, policy.k), conclude)

@@ -11,6 +11,7 @@ from hospital_agent.federation.jobs.spectral import FederatedSpectrum, LocalGram
 from hospital_agent.federation.looked_at import look_at_images
 from hospital_agent.federation.results import keep_result
 from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
+from hospital_agent.federation.steady import steady
 from hospital_agent.settings import Settings
 from shared.federation.messages import Option, Options
 
@@ -28,7 +29,8 @@ def spectral(settings: Settings, options: Options) -> AtSite[LocalGrams, Federat
     asked = options_of(JobOptions, options)
     folder, digest = base_model(settings, asked)
     policy = privacy_rule(settings)
-    own = _grams(settings, folder)
+    quantity = f"spectral/{digest[:SHORT]}/last"
+    own = _grams(settings, folder, quantity, policy.k)
     job = SpectralJob(own.grams.shape[1], fewest_patients=max(FEWEST_PATIENTS, policy.k))
 
     def conclude(result: FederatedSpectrum, ended: Ended) -> Mapping[str, Option]:
@@ -38,12 +40,14 @@ def spectral(settings: Settings, options: Options) -> AtSite[LocalGrams, Federat
         keep_result(settings, "spectral", ended, {**counts, **told})
         return {**counts, "threshold": float(f"{result.threshold:.4g}")}
 
-    return AtSite(job, f"spectral/{digest[:SHORT]}/last", lambda: own, conclude)
+    return AtSite(job, quantity, lambda: own, conclude)
 
 
-def _grams(settings: Settings, folder: Path) -> LocalGrams:
+def _grams(settings: Settings, folder: Path, quantity: str, k: int) -> LocalGrams:
     found = [(case.gram, case.patient) for case in look_at_images(settings, folder)]
     grams = [(gram, patient) for gram, patient in found if gram is not None]
     if not grams:
         raise NoData("The model shows no feature maps of the images of this site.")
-    return LocalGrams(np.array([gram for gram, _ in grams]), [patient for _, patient in grams])
+    kept = steady(settings, quantity, [(patient, gram.tobytes()) for gram, patient in grams], k)
+    given = [one for one, may in zip(grams, kept, strict=True) if may]
+    return LocalGrams(np.array([gram for gram, _ in given]), [patient for _, patient in given])

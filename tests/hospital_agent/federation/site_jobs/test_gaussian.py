@@ -1,6 +1,7 @@
 """The reference of all sites at one of them: its rows, the centre's options, and what is proposed."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from hospital_agent.settings import Settings
 from shared.errors import SettingsError
 from tests.federated_sites import write_site
 from tests.model_folder import write_model
+from tests.series_files import chest_values, write_nifti
 
 RUN = "0123456789abcdef" * 2
 
@@ -70,7 +72,7 @@ def test_a_unit_is_a_standard_deviation_in_both_forms_of_a_gaussian() -> None:
 
 
 def test_the_quantity_names_model_and_score_and_never_the_run(settings: Settings, model: Path) -> None:
-    assert at(settings).quantity == f"gaussian/{hash_of(model)[:16]}/mahalanobis"
+    assert at(settings).quantity == f"rows/{hash_of(model)[:16]}/mahalanobis"
     assert at(settings, check_weight=False).quantity == at(settings).quantity
 
 
@@ -162,8 +164,8 @@ class TestTheProposal:
         result, _ = concluded
         cases, gaussian = look_at_images(settings, model), result.reference().gaussian
         inside, outside = (
-            left_out_values(cases, "mahalanobis", result.moments, result.weight.weight, gaussian, inside=told)
-            for told in (True, False)
+            left_out_values(cases, "mahalanobis", result.moments, result.weight.weight, gaussian, told)
+            for told in ({case.patient for case in cases}, ())
         )
         assert all(one > other for one, other in zip(inside, outside, strict=True))  # type: ignore[operator]
         rows = cases[0].rows["mahalanobis"]
@@ -183,3 +185,18 @@ class TestTheProposal:
         from hospital_agent.federation.in_use import model_in_use
 
         assert model_in_use(settings) == settings.model_dir
+
+
+def test_one_patient_more_is_not_given_before_k_have_come(settings: Settings, model: Path, tmp_path: Path) -> None:
+    """Else the totals of two runs would differ by this patient's rows."""
+    site = settings.model_copy(update={"data_dir": tmp_path / "data", "federation_images": tmp_path / "images"})
+    shutil.copytree(settings.federation_images or "", tmp_path / "images")
+    shutil.copytree(settings.federation_dir / "looked_at", site.federation_dir / "looked_at")
+    shutil.copyfile(settings.data_dir / "site_secret", site.data_dir / "site_secret")
+    before = at(site).data()
+    write_nifti(tmp_path / "images" / "new__0.nii.gz", chest_values((12, 24, 20), seed=5))
+    assert len(look_at_images(site, model)) == 9
+    np.testing.assert_array_equal(at(site).data().rows, before.rows)
+    for number in range(4):
+        write_nifti(tmp_path / "images" / f"more{number}__0.nii.gz", chest_values((12, 24, 20), seed=6 + number))
+    assert len(set(at(site).data().patients)) == 6 + 5
