@@ -110,10 +110,10 @@ def look() -> None:
 
 @federation_app.command()
 def versions() -> None:
-    """What federated runs have proposed to this site, and what is in use. Settings: AGENT_..."""
+    """What federated runs have proposed to this site or told its people, and what is in use. Settings: AGENT_..."""
     from dataclasses import asdict
 
-    from hospital_agent.federation import in_use, proposals
+    from hospital_agent.federation import in_use, proposals, results
     from hospital_agent.settings import load_settings
 
     settings = load_settings()
@@ -122,6 +122,7 @@ def versions() -> None:
         {
             "in_use": list(stack[-1].runs) if stack else [],
             "proposals": [dict(one.card) for one in proposals.proposals(settings)],
+            "results": results.kept(settings),
             "history": [asdict(change) for change in in_use.history(settings)],
         }
     )

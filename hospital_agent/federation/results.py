@@ -26,3 +26,9 @@ def keep_result(settings: Settings, job: str, ended: Ended, told: Mapping[str, A
     }
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return path
+
+
+def kept(settings: Settings) -> dict[str, str]:
+    """Which runs left a result: the run and where its file lies."""
+    folder = settings.federation_dir / FOLDER
+    return {path.stem: str(path) for path in sorted(folder.glob("*.json"))}

@@ -14,6 +14,7 @@ from hospital_agent.federation.in_use import model_in_use
 from hospital_agent.federation.jobs.rehearsal import rehearse
 from hospital_agent.federation.model_hash import hash_of
 from hospital_agent.federation.proposals import proposal
+from hospital_agent.federation.results import keep_result
 from hospital_agent.federation.site_jobs import Ended, site_jobs
 from hospital_agent.ingest.series import read_series
 from hospital_agent.model_folder import load_model
@@ -218,7 +219,10 @@ class TestCommands:
         assert run("federation", "look").json == {"images": 7, "patients": 5, "with_dice": 7}
 
     def test_from_a_proposal_to_use_and_back(self, environment: Settings, run: Any) -> None:
+        path = keep_result(environment, "histograms", Ended(TWO, ("east", "north", "west")), {"patients": 21})
         told = run("federation", "versions").json
+        assert told["results"] == {TWO: str(path)}
+        assert json.loads(path.read_text())["patients"] == 21
         assert (told["in_use"], [one["run"] for one in told["proposals"]]) == ([], [ONE])
         done = run("federation", "accept", ONE[:8], "--anyway")
         assert done.json["accepted"]
