@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
+from hospital_agent.federation import extra_is_there
 from hospital_agent.settings import Settings
 from shared.errors import SettingsError
 
@@ -15,7 +15,7 @@ def federation_looks(settings: Settings) -> list[Look]:
     """What to look at; nothing where federated work is not set up here."""
     if settings.federation_superlink is None and settings.federation_policy_file is None:
         return []
-    if any(find_spec(name) is None for name in ("flwr", "cryptography", "Crypto")):
+    if not extra_is_there():
         return [("federation", _not_installed)]
     return [
         ("federation key", lambda: _key(settings)),

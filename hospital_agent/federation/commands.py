@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hospital_agent.console import REFUSED, DataDir, print_json, say
-from hospital_agent.federation import FOLDER
+from hospital_agent.federation import FOLDER, extra_is_there
 from shared.clock import utc_now
 from shared.errors import SettingsError
 
@@ -20,6 +20,13 @@ PolicyOption = Annotated[
     Path | None,
     typer.Option("--file", envvar="AGENT_FEDERATION_POLICY_FILE", dir_okay=False, help="The policy file."),
 ]
+
+
+@federation_app.callback()
+def needs_the_extra() -> None:
+    """Say what is missing before anything fails for want of it."""
+    if not extra_is_there():
+        raise SettingsError("Federated work needs the extra 'federation': pip install 'segwatch[federation]'.")
 
 
 @federation_app.command()

@@ -113,6 +113,16 @@ class TestCommands:
         assert run("federation", "policy").code == 2
 
 
+@pytest.mark.parametrize("command", [("pins", "--data-dir", "/nowhere/at/all"), ("policy", "--example"), ("versions",)])
+def test_without_the_extra_each_command_says_so(
+    run: Any, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    done = run("federation", *command)
+    assert done.code == 2
+    assert "segwatch[federation]" in done.err
+
+
 def test_nothing_of_federated_work_is_imported_before_it_is_used() -> None:
     code = (
         "import sys, hospital_agent.cli, hospital_agent.doctor, hospital_agent.worker\n"

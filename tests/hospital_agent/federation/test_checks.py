@@ -1,11 +1,11 @@
 """The doctor looks at federated work where it is set up, and says in a sentence what is missing."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from hospital_agent.doctor import examine
-from hospital_agent.federation import checks
 from hospital_agent.federation.flower.node_key import make_node_key
 from hospital_agent.federation.site_key import PinnedSites, make_key
 from shared.clock import utc_now
@@ -68,7 +68,7 @@ def test_without_federated_work_nothing_is_said_of_it(environment: pytest.Monkey
 
 
 def test_without_the_extra_it_says_which(environment: pytest.MonkeyPatch) -> None:
-    environment.setattr(checks, "find_spec", lambda name: None if name == "flwr" else object())
+    environment.setitem(sys.modules, "flwr", None)
     name, sentence = problem()
     assert (name, "segwatch[federation]" in sentence) == ("federation", True)
 
