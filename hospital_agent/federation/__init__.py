@@ -4,7 +4,7 @@ jobs/    what is computed: short sequences of rounds in which vectors are only e
 secure_sum.py    how it is added: a site's side of the sum that hides the single vectors
 site.py  site_jobs/      a site that is asked, and which of its data a job is over
 policy.py  egress.py  memory_on_disk.py  site_key.py    what it allows, writes down, never forgets, is known by
-looked_at.py  judged.py  steady.py    its data: what the model shows of its images, how good masks were, what is given again
+looked_at.py  judged.py  steady.py    its data: what the model shows of its images, good masks, who is given again
 proposals.py  compare.py  versions.py  refitted.py  in_use.py    what came of runs, put to use by people alone
 """
 
