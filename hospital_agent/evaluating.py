@@ -19,7 +19,7 @@ def evaluate(
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="Networks, rows and the report are written here.")],
     task: Annotated[
-        str | None, typer.Option(help="A ready task: cardiac_mr, hippocampus, ..., or a study: several_organs, federated.")
+        str | None, typer.Option(help="A ready task (cardiac_mr, ...), or a study: several_organs, federated.")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A TOML file that describes another task.")
