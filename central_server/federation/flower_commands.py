@@ -50,7 +50,7 @@ def certificates(
     from central_server.federation.flower.settings import load_superlink_settings
 
     authority = make_certificates(load_superlink_settings().folder, host, days)
-    typer.echo(f"Good for {days} days. Give {authority} to every site, and set CENTRAL_FEDERATION_NAME={host} here.")
+    typer.echo(f"Good for {days} days. Give {authority} to every site; they dial {host}.")
 
 
 def add_node(

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from central_server.federation.flower.errors import CertificatesExist
+from shared.errors import SettingsError
 
 AUTHORITY, AUTHORITY_KEY, SERVER, SERVER_KEY = "ca.pem", "ca_key.pem", "server.pem", "server_key.pem"
 _BEFORE = timedelta(hours=1)  # a site's clock may be behind
@@ -51,6 +52,24 @@ def make_certificates(folder: Path, host: str, days: int, now: datetime | None =
     _write_key(folder / SERVER_KEY, key)
     (folder / SERVER).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return folder / AUTHORITY
+
+
+def name_in(certificate: Path) -> str:
+    """A name that the certificate in this PEM file is good for.
+
+    Raises:
+        SettingsError: it is no certificate, or names nobody.
+    """
+    try:
+        told = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = told.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        raise SettingsError("The SuperLink's certificate cannot be read, or names no host.") from None
+    hosts = names.get_values_for_type(x509.DNSName)
+    hosts += [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    if not hosts:
+        raise SettingsError("The SuperLink's certificate names no host.")
+    return hosts[0].replace("*", "superlink")
 
 
 def _authority(folder: Path, now: datetime, days: int) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

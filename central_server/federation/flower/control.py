@@ -1,7 +1,7 @@
 """What the centre's own programs ask of its SuperLink, on Flower's Control API: start a run, register a node.
 
 Flower asks nobody on this API who they are, so it is on loopback alone. It speaks the same TLS as towards the sites;
-the certificate is for the name that they dial, and so it is checked against that name.
+the certificate is for the name that they dial, and so it is checked against the name that stands in its file here.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ from flwr.proto.control_pb2_grpc import ControlStub
 from flwr.supercore.fab import Fab
 from flwr.supercore.interceptors import RuntimeVersionClientInterceptor
 
+from central_server.federation.flower.certificates import name_in
 from central_server.federation.flower.errors import SuperLinkAway, SuperLinkRefused
 from central_server.federation.flower.settings import SuperLinkSettings
 from shared.federation.flower import RUN, app_bundle, app_hash
@@ -56,12 +57,12 @@ class Control:
     """
 
     def __init__(self, settings: SuperLinkSettings) -> None:
-        _, _, authority = settings.certificate_files
+        certificate, _, authority = settings.certificate_files
         self._channel = grpc.intercept_channel(
             grpc.secure_channel(
                 f"127.0.0.1:{settings.control_port}",
                 grpc.ssl_channel_credentials(authority.read_bytes()),
-                options=[("grpc.ssl_target_name_override", settings.name), ("grpc.enable_http_proxy", 0)],
+                options=[("grpc.ssl_target_name_override", name_in(certificate)), ("grpc.enable_http_proxy", 0)],
             ),
             RuntimeVersionClientInterceptor(component_name="flwr CLI"),
         )

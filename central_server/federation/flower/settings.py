@@ -17,7 +17,6 @@ class SuperLinkSettings(BaseSettings):
     Args:
         folder: what has to outlive a restart: the SuperLink's database, which node is which site, and the certificates
             that `central-server federation certificates` makes. For its owner alone.
-        name: the host name that sites dial, and that the certificate is for.
         host, port: where sites are listened to; always TLS, and only with registered node keys.
         control_port, tasks_port: for this centre's own programs; on loopback alone, since Flower asks nobody who they
             are there.
@@ -27,7 +26,6 @@ class SuperLinkSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     folder: Path = Path("run/federation")
-    name: str = Field(default="localhost", pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
     host: str = "0.0.0.0"  # noqa: S104 - sites come from elsewhere; TLS and node keys keep everybody else out
     port: int = Field(default=9092, ge=1, le=65535)
     control_port: int = Field(default=9093, ge=1, le=65535)

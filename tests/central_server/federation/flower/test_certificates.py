@@ -7,8 +7,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from central_server.federation.flower.certificates import make_certificates
+from central_server.federation.flower.certificates import make_certificates, name_in
 from central_server.federation.flower.errors import CertificatesExist
+from shared.errors import SettingsError
 
 HOST = "central.example.org"
 
@@ -70,3 +71,18 @@ def test_an_authority_without_its_key_is_not_replaced_in_silence(tmp_path: Path)
         (tmp_path / name).unlink()
     with pytest.raises(CertificatesExist):
         make_certificates(tmp_path, HOST, 30)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [(HOST, HOST), ("192.0.2.7", "192.0.2.7"), ("*.example.org", "superlink.example.org")]
+)
+def test_the_centres_own_programs_find_the_name_in_the_certificate(tmp_path: Path, host: str, name: str) -> None:
+    make_certificates(tmp_path, host, 30)
+    assert name_in(tmp_path / "server.pem") == name
+
+
+def test_a_file_that_is_no_certificate_is_said(tmp_path: Path) -> None:
+    make_certificates(tmp_path, HOST, 30)
+    for name in ("server_key.pem", "ca.pem"):  # the second one names no host
+        with pytest.raises(SettingsError):
+            name_in(tmp_path / name)

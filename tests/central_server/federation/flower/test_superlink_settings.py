@@ -36,7 +36,7 @@ def test_half_of_the_hospitals_own_certificates_is_no_setting(tmp_path: Path, mi
         _ = load_superlink_settings(folder=tmp_path, **given).certificate_files
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "0"), ("NAME", "https://central.example.org")])
+@pytest.mark.parametrize(("name", "value"), [("PORT", "0"), ("CONTROL_PORT", "99999")])
 def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"CENTRAL_FEDERATION_{name}", value)
     with pytest.raises(SettingsError, match=f"CENTRAL_FEDERATION_{name}"):
