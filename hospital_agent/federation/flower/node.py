@@ -37,8 +37,7 @@ from shared.logs import logger
 
 Answer = Callable[[Packet], Packet]
 
-BUSY_POLL_S, IDLE_POLL_S = 0.2, 2.0
-BUSY_FOR_S = 60.0  # after a question, the next one of the same run is soon to come
+SHORTEST_POLL_S, LONGEST_POLL_S = 0.2, 2.0  # each look costs the SuperLink some milliseconds
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 15.0
 REFUSED_RETRY_S = 5.0
 log = logger("federation")
@@ -163,11 +162,24 @@ def _authorities(path: Path | None) -> bytes | None:
 
 
 def _turn_until(stop: threading.Event, node: Node, link: SuperLink) -> None:
-    busy_until = time.monotonic() + BUSY_FOR_S
+    last = time.monotonic()
     while not stop.is_set():
         if node.turn(link):
-            busy_until = time.monotonic() + BUSY_FOR_S
-        stop.wait(BUSY_POLL_S if time.monotonic() < busy_until else IDLE_POLL_S)
+            last = time.monotonic()
+        stop.wait(poll_s(time.monotonic() - last))
+
+
+def poll_s(since_s: float) -> float:
+    """How long to wait before the next look: after a question the next one of the run is soon to come.
+
+    Args:
+        since_s: the last question.
+
+    Example:
+        >>> [poll_s(since) for since in (0.0, 10.0, 3600.0)]
+        [0.2, 0.5, 2.0]
+    """
+    return min(max(since_s / 20, SHORTEST_POLL_S), LONGEST_POLL_S)
 
 
 def _stop_on_signals() -> threading.Event:

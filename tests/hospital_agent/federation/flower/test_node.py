@@ -160,7 +160,7 @@ def served(
 ) -> int:
     connection, stop = Connection(link, refusals), threading.Event()
     monkeypatch.setattr(node_module, "_connection", lambda settings, seat: connection)
-    for name in ("FIRST_RETRY_S", "REFUSED_RETRY_S", "BUSY_POLL_S"):
+    for name in ("FIRST_RETRY_S", "REFUSED_RETRY_S", "SHORTEST_POLL_S"):
         monkeypatch.setattr(node_module, name, 0.01)
     settings: Any = SimpleNamespace(federation_dir=folder)
     serving = threading.Thread(target=run_node, args=(settings, echo, stop))
@@ -208,3 +208,7 @@ def test_a_seat_remembers_its_number(tmp_path: Path) -> None:
             assert seat.admitted
         with Seat(tmp_path) as seat:
             assert (seat.node_id, seat.admitted) == (number, False)
+
+
+def test_a_node_looks_often_while_a_run_is_under_way_and_seldom_otherwise() -> None:
+    assert [node_module.poll_s(since) for since in (0.0, 4.0, 10.0, 40.0, 1e6)] == [0.2, 0.2, 0.5, 2.0, 2.0]
