@@ -125,7 +125,10 @@ class Calibration:
         return self.port if line is None else str(line.port)
 
     def _all_there(self) -> bool:
-        told = run_once(["central-server", "federation", "nodes"], self.centre)
+        try:
+            told = run_once(["central-server", "federation", "nodes"], self.centre)
+        except ProgramFailed:  # the SuperLink does not answer yet
+            return False
         return told.count("online") >= len(self.system.hospitals)
 
 
