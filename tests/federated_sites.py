@@ -111,7 +111,7 @@ class FederatedSites:
     def conduct(self, run: str, job: str, options: Mapping[str, Option] | None = None, **rules: Any) -> RunEnded:
         """One run, led by a real centre without a network."""
         exchange = InProcess(SimpleNamespace(names=tuple(self.sites), sites=self.sites))  # type: ignore[arg-type]
-        conductor = Conductor(exchange, self.keys, self.released, self.log, RunRules(**rules))
+        conductor = Conductor(exchange, self.keys, self.released, self.log, RunRules(**{"gather_s": 0, **rules}))
         return conductor.conduct(run, job, options or {})
 
     def ask(self, site: str, packet: Packet) -> Packet:

@@ -44,7 +44,7 @@ def conducted(database: Database, exchange: InProcess, only: tuple[str, ...] | N
     with DatabaseRunLog(database, run, OwnClock()) as log:
         with database.read() as session:
             todo, keys = run_to_do(session, run), stored_site_keys(session)
-        rules = RunRules(deadline_s=todo.deadline_s, sites=todo.sites, tries=1)
+        rules = RunRules(deadline_s=todo.deadline_s, sites=todo.sites, tries=1, gather_s=0)
         conductor = Conductor(exchange, keys, StoredCohorts(database), log, rules)
         return run, conductor.conduct(run, todo.job, todo.options)
 
