@@ -121,10 +121,10 @@ class Strategies:
     def _train(self, strategy: str) -> Trained:
         names = [site.name for site in self.sites]
         if strategy == POOLED:
-            together = self._trainer("pooled", [i for s in self.sites for i in s.train], [], strategy)
+            together = self._trainer(_pooled(self.sites), strategy)
             self._alone(together)
             return Trained(dict.fromkeys(names, _state(together.network)), 0.0)
-        trainers = [self._trainer(site.name, site.train, site.held_out, strategy) for site in self.sites]
+        trainers = [self._trainer(site, strategy) for site in self.sites]
         if strategy == LOCAL:
             for trainer in trainers:
                 self._alone(trainer)
@@ -135,26 +135,31 @@ class Strategies:
             trainer.shared.write(done.result.weights)
         return Trained(dict(zip(names, (_state(one.network) for one in trainers), strict=True)), 8e-6 * sum(done.sizes))
 
-    def _trainer(self, name: str, train: Sequence[Item], held_out: Sequence[Item], strategy: str) -> LocalTrainer:
+    def _trainer(self, site: SiteData, strategy: str) -> LocalTrainer:
         torch.manual_seed(zlib.crc32(f"{self.task.name}/{self.seed}/start".encode()))
         network = UNet(self.task.shape).to(self._device)
-        own = zlib.crc32(name.encode())
+        own = zlib.crc32(site.name.encode())
 
         def batches(number: int) -> Iterator[object]:
             return endless_tiles(
-                train, self.task.plan.patch, self.plan.batch, np.random.default_rng([self.seed, own, number])
+                site.train, self.task.plan.patch, self.plan.batch, np.random.default_rng([self.seed, own, number])
             )
 
-        tiles = _fixed_tiles(held_out, self.task, np.random.default_rng([self.seed, own, 0]))
+        tiles = _fixed_tiles(site.held_out, self.task, np.random.default_rng([self.seed, own, 0]))
         return LocalTrainer(
             network, batches, segmentation_loss, lambda net: [tile_dice(net, [tile]) for tile in tiles],
-            self.plan.local(strategy), cases=len(train), patients=len(train), judged_cases=len(tiles),
+            self.plan.local(strategy), cases=len(site.train), patients=site.patients, judged_cases=len(tiles),
         )  # fmt: skip
 
     def _alone(self, trainer: LocalTrainer) -> None:
         weights: Float64Array = trainer.shared.read()
         for number in range(1, self.plan.rounds + 1):
             weights = trainer.trained(weights, number)
+
+
+def _pooled(sites: Sequence[SiteData]) -> SiteData:
+    """All data in one place; nothing is held out, since nothing is chosen on it."""
+    return SiteData("pooled", [item for site in sites for item in site.train], [], sum(site.patients for site in sites))
 
 
 def _fixed_tiles(

@@ -27,9 +27,9 @@ DEFINITION = 1  # raised when what is measured changes, so that an old result is
 
 def refinement_of_seed(experiment: FolderExperiment, wanted: RefinementStudy) -> SeedRefinement:
     """What refinement does to the networks of a seed, from the run's folder or measured now."""
-    task, seed, out = experiment.task, experiment.seed, experiment.setting.out
+    task, seed, out, parts = experiment.task, experiment.seed, experiment.setting.out, experiment.parts
     plan = RefinementPlan(patch=task.grid.tile, most_epochs=wanted.epochs, seed=seed)
-    names = [sorted(one.name for one in part) for part in (experiment.parts.train, experiment.parts.test)]
+    names = [sorted(one.name for one in part) for part in (parts.train, parts.validation, parts.test)]
     told = [DEFINITION, task.fingerprint(), names, asdict(plan), asdict(mask_plan(task, seed)), asdict(wanted)]
     place = out / "refinement" / f"seed{seed}-{fingerprint_of(told)}.json"
     if not place.exists():

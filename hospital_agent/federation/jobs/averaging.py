@@ -25,7 +25,7 @@ from hospital_agent.federation.jobs.cohort import (
 from hospital_agent.federation.jobs.errors import NotFinite, WrongShape
 
 STEP = 2.0**-32
-LARGEST_NOISE = 8.0  # standard deviations; beyond lies less than 1 in 10^15
+LARGEST_NOISE = 8.0  # standard deviations; beyond lies less than 1 in 10^14
 
 
 class LocalTraining(Protocol):
@@ -62,7 +62,8 @@ class Noise:
         Bun and Steinke 2016: a Gaussian mechanism of multiplier z is 1/(2 z^2)-zCDP, which adds up over rounds, and
         rho-zCDP is (rho + 2 sqrt(rho ln(1/delta)), delta)-differentially private (Proposition 1.3 and Lemma 2.3).
         Neighbours here are federations with and without what one site contributes (its change set to 0). The site's
-        own noise suffices for its own guarantee; nobody else needs to be honest. Counts and Dice are not noised.
+        own noise suffices for its own guarantee; nobody else needs to be honest. Counts and Dice are not noised. A run
+        that begins again after totals were opened counts its rounds anew: add them.
 
     Example:
         >>> round(Noise(multiplier=4.0, delta=1e-5).epsilon(rounds=10), 2)

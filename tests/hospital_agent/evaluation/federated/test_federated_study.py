@@ -117,9 +117,11 @@ def test_the_results_page_takes_the_study_in(out, tmp_path):
     assert "## federated" in results_page([out])
 
 
-def test_a_second_run_trains_nothing(data, out, monkeypatch):
+def test_a_second_run_trains_nothing_and_comes_to_the_same(data, out, monkeypatch):
+    before = (out / "results.csv").read_bytes()
     monkeypatch.setattr("hospital_agent.evaluation.federated.training.Strategies._train", None)
     STUDY.run(data, out, [0, 1], quick=False, device="cpu", command="hospital-agent evaluate")
+    assert (out / "results.csv").read_bytes() == before
 
 
 def rows(gain):
