@@ -18,7 +18,7 @@ from central_server.federation.exchange import Exchange
 from central_server.federation.one_sum import CohortIncomplete, OneSum
 from central_server.federation.run_log import RoundEnded, RunBegan, RunEnded, RunLog
 from shared.errors import MonitoringError
-from shared.federation.messages import Closing, Opening, Options, Outcome, Plan, Total
+from shared.federation.messages import Closing, Opening, Option, Options, Outcome, Plan, Total
 from shared.secure_sum.cohorts import SMALLEST_COHORT
 from shared.secure_sum.errors import CohortTooClose, SecureSumError
 
@@ -203,11 +203,20 @@ class _Lead:
         if not answers.good:
             self.missing |= answers.missing
             raise RunFailed("The sums are done, but no site could make a result of them.")
-        told = answers.good[min(answers.good)].told
+        told, others = _most_told(answers.good)
         sentence = f"{len(sites)} sites took part in {len(totals)} {'round' if len(totals) == 1 else 'rounds'}."
         if answers.missing:
             sentence += f" Without the result, though their data are in it: {', '.join(sorted(answers.missing))}."
+        if others:
+            sentence += f" Made something else of the same totals: {', '.join(others)}."
         return RunEnded(True, _sentence(sentence, self.missing), tuple(sites), self.missing, tuple(totals), told)
+
+
+def _most_told(outcomes: Mapping[str, Outcome]) -> tuple[Mapping[str, Option], list[str]]:
+    """What most sites say that follows from the totals, and the sites that say something else."""
+    said = {site: tuple(sorted(outcome.told.items())) for site, outcome in sorted(outcomes.items())}
+    ((most, _),) = Counter(said.values()).most_common(1)
+    return dict(most), [site for site, one in said.items() if one != most]
 
 
 def _sentence(what: str, missing: Mapping[str, str]) -> str:

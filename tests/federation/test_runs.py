@@ -1,6 +1,7 @@
 """Whole runs among sites in one process: who is in the total, who is named as missing, and what nobody may open."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,20 @@ def test_a_run_comes_to_what_all_rows_in_one_place_come_to(federation):
     assert set(three.results) == set(three.names)
     for result in three.results.values():
         is_gaussian_of(result, three.pooled())
+
+
+def test_a_site_that_makes_something_else_of_the_totals_is_named_and_does_not_speak_for_all(federation):
+    three = federation(3)
+    honest = three.registered.get("gaussian")
+
+    def other(settings, options):
+        made = honest(settings, options)
+        return made if settings.site != "s01" else replace(made, conclude=lambda result, ended: {"sites": 99})
+
+    three.registered._things["gaussian"] = other
+    ended = three.conduct()
+    assert ended.told == {"sites": 3, "rows": 18}
+    assert ended.sentence.endswith("Made something else of the same totals: s01.")
 
 
 def test_the_log_tells_rounds_as_they_end(federation):
