@@ -122,8 +122,8 @@ def _published(judged: Sequence[Detected]) -> str:
     if ours is None or theirs is None:
         return ""
     return (
-        f"The signature as published (`{PUBLISHED}`) has a mean AUC of {number(theirs.mean)}, ours {number(ours.mean)}. "
-        "The published one changes with the size and the intensities of an image, in which the datasets differ; ours "
+        f"The signature as published (`{PUBLISHED}`) has a mean AUC of {number(theirs.mean)}, ours {number(ours.mean)}."
+        " The published one changes with the size and the intensities of an image, in which the datasets differ; ours "
         "does not, and sees the network's features alone."
     )
 
