@@ -11,18 +11,15 @@ from types import FrameType
 
 from demo import proof
 from demo.calibration import calibrate
+from demo.chapters import tell, until_alert, until_baselines
 from demo.federation import Federation
 from demo.outages import outages
-from demo.patients import CHANGED_SCANNER, CHANGED_SITE, SITES, hosts_from
+from demo.patients import CHANGED_SITE, SITES, hosts_from
 from demo.programs import ProgramFailed, Programs
 from demo.story import Story, TooSlow
 from hospital_agent.simulation.hosts import Host
-from shared.read_models import AlertView
 
-CALM = 6  # patients a site after the baselines are frozen and before the scanner changes
-CHANGED = 60  # patients after the change, at most
 CALM_RUN = 6  # patients after the baselines in the run without a change
-BASELINE_AT_MOST = 60
 
 
 def say(sentence: str) -> None:
@@ -51,47 +48,6 @@ def federation(hosts: tuple[Host, ...], seed: int) -> Iterator[Story]:
         raise ProgramFailed(f"These did not stop: {', '.join(programs.alive)}.")
 
 
-def until_baselines(story: Story) -> None:
-    """The first chapter: patients come, until every hospital knows what is usual there."""
-    say("patients come to all three hospitals; each learns what is usual there (25 patients)")
-    story.feed_until_baselines(BASELINE_AT_MOST)
-    say("every site has frozen its baseline; more patients come, nothing has changed")
-
-
-def until_alert(story: Story) -> list[AlertView]:
-    """The second chapter: one scanner changes; ends with the first alert of that site, or with the last patient."""
-    story.feed(CALM)
-    story.drain()
-    before = story.change_alerts()
-    if before:
-        raise proof.NotProved("An alert came before the scanner changed.")
-    scanner = CHANGED_SCANNER
-    say(
-        f"the scanner of {CHANGED_SITE} changes: {scanner.kernel} kernel, dose {scanner.dose}, "
-        f"{scanner.slice_mm:.0f} mm slices"
-    )
-    story.change_scanner()
-    for _ in range(CHANGED // 5):
-        story.feed(5, to_others=2)  # the question is open at one hospital; the others go on as a control
-        if story.change_alerts():
-            break
-    story.drain()
-    # The last cases travel with the next report; a window closes after seconds here.
-    deadline = time.monotonic() + 60
-    while not story.change_alerts() and time.monotonic() < deadline:
-        time.sleep(1)
-    return story.change_alerts()
-
-
-def tell(alert: AlertView) -> None:
-    """Say what an alert says."""
-    evidence = alert.evidence
-    say(f"ALERT at {alert.site}: {alert.title}")
-    say(f"  {evidence.sentence}")
-    if evidence.statistic is not None and evidence.threshold is not None:
-        say(f"  evidence {evidence.statistic:.1f} against an alarm line of {evidence.threshold:.1f} (natural log)")
-
-
 def run(hosts: tuple[Host, ...], *, federate: bool) -> None:
     """The demo for a person: until Ctrl-C."""
     with federation(hosts, seed=1) as story:
@@ -102,7 +58,7 @@ def run(hosts: tuple[Host, ...], *, federate: bool) -> None:
         until_baselines(story)
         alerts = until_alert(story)
         for alert in alerts:
-            tell(alert)
+            tell(alert, say)
         if not alerts:
             say("no alert yet; patients keep coming")
         say(f"look at it: {system.dashboard}/sites/{CHANGED_SITE}   (Ctrl-C stops everything)")
@@ -120,7 +76,7 @@ def check(hosts: tuple[Host, ...], *, federate: bool) -> None:
         until_baselines(story)
         alerts = until_alert(story)
         first = proof.prove_only_the_changed_site_alerts(story, alerts)
-        tell(first)
+        tell(first, say)
         for name, counts in proof.prove_nothing_lost(story).items():
             say(f"proved at {name}: {counts}")
         say(f"proved: the ledgers verify and hold what the centre holds, rows {proof.prove_ledgers(story)}")

@@ -3,14 +3,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import httpx2
-
+from demo.centre_api import CentreApi
 from demo.patients import SITES, Site
 from demo.programs import Programs, free_port, new_secret, run_once, wait_until_up
 from demo.relay import Line
-from shared.read_models import AlertView, DetectorSeries, Page, SessionToken, SiteOverview
 
 # What differs from an installation: a hospital closes a window once a day and waits for 100 patients; the demo has
 # minutes. The alarm line, the detectors and every rule are those that a hospital runs.
@@ -18,8 +16,6 @@ STATISTICS = {"AGENT_WINDOW_LENGTH_S": "12", "AGENT_BASELINE_PATIENTS": "25", "A
 # How often to look, not what to conclude: a real inbox is polled every few seconds and waits a minute for stragglers.
 PACE = {"AGENT_POLL_S": "0.3", "AGENT_QUIET_PERIOD_S": "1", "AGENT_SIGN_OF_LIFE_S": "5", "AGENT_THREADS": "1"}
 LONGEST_WINDOW_S = "3600"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Hospital:
         return [json.loads(line) for line in run_once(["hospital-agent", *command], self.environment).splitlines()]
 
 
-class Federation:
+class Federation(CentreApi):
     """One centre, one dashboard, three hospitals.
 
     Args:
@@ -56,8 +52,7 @@ class Federation:
     def __init__(self, programs: Programs, *, lines: bool = False) -> None:
         self.folder = programs.folder.resolve()
         self.programs = programs
-        self.lead, self.password = "lead", new_secret()
-        self.api = f"http://127.0.0.1:{free_port()}"
+        super().__init__(f"http://127.0.0.1:{free_port()}", "lead", new_secret())
         self.dashboard = f"http://127.0.0.1:{free_port()}"
         self.hospitals: tuple[Hospital, ...] = ()
         self.central = {
@@ -66,7 +61,6 @@ class Federation:
             "CENTRAL_LEAD_PASSWORD": self.password,
             "CENTRAL_PORT": self.api.rpartition(":")[2],
         }
-        self._token: str | None = None
         port = int(self.api.rpartition(":")[2])
         self.lines = {site.name: Line(port) for site in SITES} if lines else {}
 
@@ -112,27 +106,3 @@ class Federation:
             "DASHBOARD_PORT": self.dashboard.rpartition(":")[2],
             "DASHBOARD_REFRESH_S": "5",
         }
-
-    def get(self, path: str) -> Any:
-        """Ask the REST API as the lead."""
-        if self._token is None:
-            answer = httpx2.post(
-                f"{self.api}/api/v1/session", json={"username": self.lead, "password": self.password}, timeout=30
-            )
-            answer.raise_for_status()
-            self._token = SessionToken.model_validate_json(answer.content).token
-        answer = httpx2.get(f"{self.api}/api/v1{path}", headers={"Authorization": f"Bearer {self._token}"}, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
-
-    def alerts(self) -> list[AlertView]:
-        """Every alert of the run, open or not."""
-        return list(Page[AlertView].model_validate(self.get("/alerts?limit=100")).items)
-
-    def sites(self) -> dict[str, SiteOverview]:
-        """The overview, by name of the site."""
-        return {site.site: site for site in Page[SiteOverview].model_validate(self.get("/sites")).items}
-
-    def evidence(self, site: str) -> list[DetectorSeries]:
-        """The detectors of a site over time."""
-        return [DetectorSeries.model_validate(item) for item in self.get(f"/sites/{site}/detectors")]

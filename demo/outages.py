@@ -7,13 +7,16 @@ from pathlib import Path
 
 from demo import proof
 from demo.calibration import Calibration
+from demo.chapters import tell, until_alert, until_baselines
 from demo.federation import Federation
 from demo.patients import SITES
 from demo.programs import ProgramFailed, Programs, wait_until_up
 from demo.story import Say, Story
+from shared.read_models import AlertView
 
 CUT, KILLED = SITES[1].name, SITES[0].name
 WINDOW_S = 14.0  # a window of the demo, and a little
+DOWN_S = 5.0  # how long a killed program stays away
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Found:
 
 
 def outages(folder: Path, say: Say) -> None:
-    """Start everything, take away what a hospital or a centre can lose, give it back, and count.
+    """Start everything as processes, take away what a hospital or a centre can lose, give it back, and count.
 
     Raises:
         NotProved: something was lost, or went on without what it needs.
@@ -36,29 +39,53 @@ def outages(folder: Path, say: Say) -> None:
         system = Federation(programs, lines=True)
         system.start()
         story = Story(system, (), say, seed=3)
-        story.feed(6)
-        story.drain()
-        time.sleep(WINDOW_S)
-        story.feed(1)
+        alert_is_raised(story)
         calibration = Calibration(story)
         calibration.prepare()
         calibration.run("gaussian")
-        _lines_cut(story, calibration)
-        _killed(story, "central-server", lambda: wait_until_up(f"{system.api}/readyz", programs.running[-1]))
-        _killed(story, "dashboard", lambda: wait_until_up(f"{system.dashboard}/healthz", programs.running[-1]))
-        _killed(story, KILLED, lambda: None)
-        _killed(story, "superlink", calibration.wait_for_nodes)
-        _killed(story, f"{CUT}-node", calibration.wait_for_nodes)
+        line_is_cut(story, calibration)
+        for name, back in {
+            "central-server": lambda: wait_until_up(f"{system.api}/readyz", programs.running[-1]),
+            "dashboard": lambda: wait_until_up(f"{system.dashboard}/healthz", programs.running[-1]),
+            KILLED: lambda: None,
+            "superlink": calibration.wait_for_nodes,
+            f"{CUT}-node": calibration.wait_for_nodes,
+        }.items():
+            is_killed(story, name, back)
         calibration.run("gaussian")
         say("a federated run ends after all of it")
-        story.drain(300)
-        _reports_arrive(story)
-        for name, found in _nothing_lost(story).items():
-            say(f"proved at {name}: {found}")
-        say(f"proved: the ledgers verify and hold what the centre holds, rows {proof.prove_ledgers(story)}")
+        nothing_is_lost(story)
 
 
-def _lines_cut(story: Story, calibration: Calibration) -> None:
+def alert_is_raised(story: Story) -> AlertView:
+    """One scanner changes, and its hospital alone alerts.
+
+    Raises:
+        NotProved: nobody does, or another.
+    """
+    until_baselines(story)
+    first = proof.prove_only_the_changed_site_alerts(story, until_alert(story))
+    tell(first, story.say)
+    return first
+
+
+def nothing_is_lost(story: Story) -> dict[str, Found]:
+    """Everything that was sent is stored, and what left the hospitals is what the centre holds.
+
+    Raises:
+        NotProved: it is not so.
+    """
+    story.drain(300)
+    _reports_arrive(story)
+    found = _nothing_lost(story)
+    for name, counts in found.items():
+        story.say(f"proved at {name}: {counts}")
+    story.say(f"proved: the ledgers verify and hold what the centre holds, rows {proof.prove_ledgers(story)}")
+    story.say(f"proved: every report that left a hospital is at the centre, {proof.prove_all_arrived(story)}")
+    return found
+
+
+def line_is_cut(story: Story, calibration: Calibration) -> None:
     """A hospital without its lines works on; a federated run names it; afterwards all is delivered."""
     lines = (story.federation.lines[CUT], calibration.lines[CUT])
     for line in lines:
@@ -80,12 +107,12 @@ def _lines_cut(story: Story, calibration: Calibration) -> None:
     story.say("mended: it is back without anybody's help")
 
 
-def _killed(story: Story, name: str, back: Callable[[], object]) -> None:
+def is_killed(story: Story, name: str, back: Callable[[], object]) -> None:
     """A program is killed while patients come, and started again."""
     programs = story.federation.programs
     story.feed(1)  # so that somebody is at work
     ended = programs.kill(name)
-    time.sleep(5)
+    time.sleep(DOWN_S)
     programs.again(ended)
     back()
     story.feed(2)
