@@ -18,7 +18,7 @@ from hospital_agent.analysis.segmentation.network import choose_device
 from hospital_agent.evaluation.federated import tables
 from hospital_agent.evaluation.federated.measuring import AtSiteRow, rows_of
 from hospital_agent.evaluation.federated.sites import SITES, SitePlan, sites_of
-from hospital_agent.evaluation.federated.training import AVERAGED, LOCAL, POOLED, FederatedPlan, Strategies
+from hospital_agent.evaluation.federated.training import LOCAL, POOLED, Cost, FederatedPlan, Strategies
 from hospital_agent.evaluation.markdown import readable
 from hospital_agent.evaluation.report import REPORT, RESULTS, RUN, SUMMARY
 from hospital_agent.evaluation.splits import split_patients
@@ -32,7 +32,8 @@ HOW = (
     "with the same number of optimiser steps in sequence: on all data in one place (pooled), at each site alone "
     "(local), or in rounds whose changes of the weights are averaged in the fixed point of the secure sum (fedavg; "
     "fedprox with a pull towards the common weights; fedbn with normalisation that stays at the site). Every test "
-    "patient is segmented at every site."
+    "patient is segmented at every site. `chest_ct` is not among the datasets: its few patients cannot be shared out "
+    "among so many sites."
 )
 BETWEEN = (
     "Mean difference of Dice with {level:.0%} intervals of {draws} paired draws of test patients. The networks are "
@@ -61,13 +62,13 @@ class Federated:
             TrainingDiverged: the loss of a network stopped being a number.
         """
         study = self.shortened() if quick else self
-        begun, rows, sent = time.time(), [], {}
+        begun, rows, costs = time.time(), [], []
         for name, plan in study.datasets.items():
             for seed in seeds:
                 strategies, parts = study.strategies(name, plan, data, out, seed, device)
                 rows += list(rows_of(strategies, study.sites, parts.test, out / "rows"))
-                sent[name] = strategies.trained(AVERAGED).megabytes
-        study._write(rows, sent, out, seeds, command, device, time.time() - begun)
+                costs += strategies.costs()
+        study.write(rows, costs, out, command, device, time.time() - begun)
         return out
 
     def strategies(
@@ -91,16 +92,18 @@ class Federated:
         """The study in little. Its numbers say nothing."""
         return replace(self, datasets={name: replace(plan, rounds=2, steps=3) for name, plan in self.datasets.items()})
 
-    def _write(
-        self, rows: Sequence[AtSiteRow], sent: Mapping[str, float], out: Path, seeds: Sequence[int], command: str,
-        device: str, seconds: float,
-    ) -> None:  # fmt: skip
+    def write(
+        self, rows: Sequence[AtSiteRow], costs: Sequence[Cost], out: Path, command: str, device: str, seconds: float
+    ) -> None:
+        """The report and its parts, from rows of any seeds."""
         found = tables.gains(rows)
+        seeds = sorted({row.seed for row in rows})
         sections = [{"title": "How", "text": HOW + "\n\n" + self._sites()}]
         for name, plan in self.datasets.items():
             text = [
-                f"{plan.rounds} rounds of {plan.steps} steps; {sent[name]:.1f} MB leave a site in all.\n",
+                f"{plan.rounds} rounds of {plan.steps} steps; {tables.told_seeds(rows, name)}.\n",
                 tables.mean_dice(rows, name),
+                tables.prices(costs, name),
                 BETWEEN.format(level=LEVEL, draws=DRAWS) + "\n",
                 "Against pooled training:\n",
                 tables.differences(found, name, POOLED),
@@ -111,7 +114,7 @@ class Federated:
         run = self._told(rows, seeds, command, device, seconds)
         said = tables.sentences(found)
         summary = {"study": NAME, "findings": said, "sections": sections, "gains": [asdict(one) for one in found],
-                   "seeds": list(seeds)}  # fmt: skip
+                   "seeds": seeds}  # fmt: skip
         (out / RUN).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
         (out / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         with (out / RESULTS).open("w", newline="", encoding="utf-8") as file:

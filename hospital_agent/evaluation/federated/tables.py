@@ -13,7 +13,7 @@ from hospital_agent.analysis.metrics.patient_bootstrap import (
     weighted_means,
 )
 from hospital_agent.evaluation.federated.measuring import AtSiteRow
-from hospital_agent.evaluation.federated.training import AVERAGED, FEDERATED, LOCAL, POOLED, STRATEGIES
+from hospital_agent.evaluation.federated.training import AVERAGED, FEDERATED, LOCAL, POOLED, STRATEGIES, Cost
 from hospital_agent.evaluation.markdown import UNDEFINED, signed, table
 
 ALL = "all sites"
@@ -89,6 +89,25 @@ def _cell(rows: Sequence[AtSiteRow], strategy: str, site: str) -> str:
     means = [float(np.mean(values)) for values in seeds]
     spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) >= 3 else ""
     return f"{np.mean(means):.3f}{spread}"
+
+
+def told_seeds(rows: Sequence[AtSiteRow], dataset: str) -> str:
+    """How many seeds, and how many people were tested in them."""
+    own = [row for row in rows if row.dataset == dataset]
+    seeds, people = {row.seed for row in own}, {row.patient for row in own}
+    return f"{len(seeds)} seed{'s' * (len(seeds) != 1)}, {len(people)} test patients"
+
+
+def prices(costs: Sequence[Cost], dataset: str) -> str:
+    """What a site sends, and how long all sites compute one after the other: means over seeds."""
+    lines = []
+    for name in STRATEGIES:
+        own = [cost for cost in costs if (cost.dataset, cost.strategy) == (dataset, name)]
+        sent, known = [cost.megabytes for cost in own], [cost.seconds for cost in own if cost.seconds is not None]
+        lines.append(
+            [name, f"{np.mean(sent):.1f}" if sent else UNDEFINED, f"{np.mean(known):.0f}" if known else UNDEFINED]
+        )
+    return table(["strategy", "MB that a site sends", "processor seconds of all sites"], lines)
 
 
 def differences(found: Sequence[Gain], dataset: str, against: str) -> str:

@@ -1,5 +1,6 @@
 """Every strategy of the study on one seed: the same network, start, steps in sequence and optimiser."""
 
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -61,10 +62,22 @@ class Trained:
     Args:
         by_site: the network of each site; the same for all where the strategy makes one.
         megabytes: that one site sent; 0 where nothing was sent.
+        seconds: of one processor, over all sites, one after the other; None where nobody took the time.
     """
 
     by_site: Mapping[str, State]
     megabytes: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one strategy took on one seed; see `Trained`."""
+
+    dataset: str
+    strategy: str
+    megabytes: float
+    seconds: float | None
 
 
 class Strategies:
@@ -105,10 +118,17 @@ class Strategies:
         place = self._folder / f"{self.name(strategy)}.pt"
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
+            begun = time.process_time()
             made = self._train(strategy)
+            made = replace(made, seconds=time.process_time() - begun)
             torch.save(asdict(made), place.with_suffix(".new"))
             place.with_suffix(".new").replace(place)
         return Trained(**torch.load(place, weights_only=True))
+
+    def costs(self) -> list[Cost]:
+        """Of every strategy."""
+        made = {strategy: self.trained(strategy) for strategy in STRATEGIES}
+        return [Cost(self.task.name, name, one.megabytes, one.seconds) for name, one in made.items()]
 
     def segmenter(self, strategy: str, site: str) -> BundledSegmenter:
         """The network that a site would use."""

@@ -13,7 +13,7 @@ from hospital_agent.evaluation.federated import tables
 from hospital_agent.evaluation.federated.measuring import AtSiteRow
 from hospital_agent.evaluation.federated.sites import SITES, SitePlan, sites_of
 from hospital_agent.evaluation.federated.study import Federated
-from hospital_agent.evaluation.federated.training import AVERAGED, LOCAL, POOLED, STRATEGIES, FederatedPlan
+from hospital_agent.evaluation.federated.training import AVERAGED, LOCAL, POOLED, STRATEGIES, Cost, FederatedPlan
 from hospital_agent.evaluation.results_page import results_page
 from hospital_agent.evaluation.rows import Condition
 from hospital_agent.evaluation.studies import studies
@@ -122,6 +122,23 @@ def test_a_second_run_trains_nothing_and_comes_to_the_same(data, out, monkeypatc
     monkeypatch.setattr("hospital_agent.evaluation.federated.training.Strategies._train", None)
     STUDY.run(data, out, [0, 1], quick=False, device="cpu", command="hospital-agent evaluate")
     assert (out / "results.csv").read_bytes() == before
+
+
+def test_the_report_tells_what_leaves_a_site_and_the_seconds(out):
+    report = (out / "report.md").read_text()
+    told = [
+        line.split(" | ") for line in report.splitlines() if line.startswith(("| pooled | 0.0 |", "| local | 0.0 |"))
+    ]
+    assert [line[0] for line in told] == ["| pooled", "| local"]
+    assert "2 seeds, " in report
+
+
+def test_prices_are_means_over_the_seeds_that_have_them():
+    costs = [Cost("d", AVERAGED, 4.0, 10.0), Cost("d", AVERAGED, 4.0, 20.0), Cost("d", LOCAL, 0.0, None)]
+    told = tables.prices([*costs, Cost("other", AVERAGED, 9.0, 99.0)], "d")
+    assert "| fedavg | 4.0 | 15 |" in told
+    assert "| local | 0.0 | – |" in told
+    assert "| fedprox | – | – |" in told
 
 
 def rows(gain):
