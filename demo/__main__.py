@@ -35,14 +35,14 @@ def new_folder(name: str) -> Path:
 
 
 @contextmanager
-def federation(hosts: tuple[Host, ...], seed: int) -> Iterator[Story]:
+def federation(hosts: tuple[Host, ...], seed: int) -> Iterator[tuple[Federation, Story]]:
     """A running federation in a folder of its own under run/, and its story so far."""
     folder = new_folder(f"demo-{seed}")
     with Programs(folder) as programs:
         say(f"starting the centre, the dashboard and {len(SITES)} hospitals (logs in {folder})")
         system = Federation(programs)
         system.start()
-        yield Story(system, hosts, say, seed)
+        yield system, Story(system, hosts, say, seed)
         say("stopping")
     if programs.alive:
         raise ProgramFailed(f"These did not stop: {', '.join(programs.alive)}.")
@@ -50,8 +50,7 @@ def federation(hosts: tuple[Host, ...], seed: int) -> Iterator[Story]:
 
 def run(hosts: tuple[Host, ...], *, federate: bool) -> None:
     """The demo for a person: until Ctrl-C."""
-    with federation(hosts, seed=1) as story:
-        system = story.federation
+    with federation(hosts, seed=1) as (system, story):
         say(f"dashboard   {system.dashboard}      sign in as '{system.lead}' with '{system.password}'")
         say(f"REST API    {system.api}/docs")
         say("Ctrl-C stops everything")
@@ -63,7 +62,7 @@ def run(hosts: tuple[Host, ...], *, federate: bool) -> None:
             say("no alert yet; patients keep coming")
         say(f"look at it: {system.dashboard}/sites/{CHANGED_SITE}   (Ctrl-C stops everything)")
         if federate:
-            calibrate(story)
+            calibrate(story, system)
         while True:
             story.feed(1)
             time.sleep(3)
@@ -72,7 +71,7 @@ def run(hosts: tuple[Host, ...], *, federate: bool) -> None:
 def check(hosts: tuple[Host, ...], *, federate: bool) -> None:
     """The demo without a person, and the proof of what it claims."""
     begun = time.monotonic()
-    with federation(hosts, seed=1) as story:
+    with federation(hosts, seed=1) as (system, story):
         until_baselines(story)
         alerts = until_alert(story)
         first = proof.prove_only_the_changed_site_alerts(story, alerts)
@@ -80,11 +79,11 @@ def check(hosts: tuple[Host, ...], *, federate: bool) -> None:
         for name, counts in proof.prove_nothing_lost(story).items():
             say(f"proved at {name}: {counts}")
         say(f"proved: the ledgers verify and hold what the centre holds, rows {proof.prove_ledgers(story)}")
-        say(f"proved: {proof.prove_dashboard(story, first, story.federation.folder)}")
+        say(f"proved: {proof.prove_dashboard(story, first, system.folder)}")
         if federate:
-            calibrate(story)
+            calibrate(story, system)
     say(f"the run with a change took {time.monotonic() - begun:.0f} s; now one without")
-    with federation(hosts, seed=2) as story:
+    with federation(hosts, seed=2) as (_, story):
         until_baselines(story)
         story.feed(CALM_RUN)
         story.drain()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from demo.dicom_writer import write_series
 from demo.federation import Federation, Hospital
-from demo.patients import PatientStream, as_int16
+from demo.patients import PatientStream, Site, as_int16
 from demo.programs import ProgramFailed, free_port, run_once
 from demo.relay import Line
 from demo.story import Say, Story
@@ -34,10 +34,11 @@ class Calibration:
 
     Args:
         story: whose hospitals take part.
+        system: of the story.
     """
 
-    def __init__(self, story: Story) -> None:
-        self.story, self.system, self.say = story, story.federation, story.say
+    def __init__(self, story: Story, system: Federation) -> None:
+        self.story, self.system, self.say = story, system, story.say
         self.folder = self.system.folder / "superlink"
         ports = {name: str(free_port()) for name in ("PORT", "CONTROL_PORT", "TASKS_PORT")}
         self.port = ports["PORT"]
@@ -56,7 +57,7 @@ class Calibration:
         keys = {hospital.site.name: _site_key(hospital) for hospital in self.system.hospitals}
         for hospital in self.system.hospitals:
             self._introduce(hospital, keys)
-            self._draw_images(hospital)
+            draw_images(hospital.site, self.story, _images(hospital))
             environment = self._node_environment(hospital)
             self.system.programs.start(f"{hospital.site.name}-node", ["hospital-agent", "federate"], environment)
         self.wait_for_nodes()
@@ -100,17 +101,6 @@ class Calibration:
             return False
         return True
 
-    def _draw_images(self, hospital: Hospital) -> None:
-        stream = PatientStream(hospital.site, self.story.hosts, self.story.seed)
-        folder = _images(hospital)
-        folder.mkdir()
-        for number in range(FIRST, FIRST + PATIENTS):
-            case = stream.patient(number, hospital.site.scanner)
-            write_series(
-                as_int16(case.volume), folder / f"series-{number}", patient=f"SIM{number}",
-                scanner=hospital.site.scanner, site=hospital.site.title,
-            )  # fmt: skip
-
     def _node_environment(self, hospital: Hospital) -> dict[str, str]:
         return {
             **hospital.environment,
@@ -132,16 +122,27 @@ class Calibration:
         return told.count("online") >= len(self.system.hospitals)
 
 
-def calibrate(story: Story) -> None:
+def draw_images(site: Site, story: Story, folder: Path) -> None:
+    """Images of a hospital for the reference, of patients whom the story has not met."""
+    stream = PatientStream(site, story.hosts, story.seed)
+    folder.mkdir()
+    for number in range(FIRST, FIRST + PATIENTS):
+        case = stream.patient(number, site.scanner)
+        write_series(
+            as_int16(case.volume), folder / f"series-{number}", patient=f"SIM{number}",
+            scanner=site.scanner, site=site.title,
+        )  # fmt: skip
+
+
+def calibrate(story: Story, system: Federation) -> None:
     """The chapter as a person sees it."""
     say: Say = story.say
     say("the hospitals calibrate together: keys, policies, a SuperLink and a node at each")
-    calibration = Calibration(story)
+    calibration = Calibration(story, system)
     calibration.prepare()
     say("each looks at its images for the reference, then secure sums: the centre sees totals alone")
     calibration.run("gaussian")
     calibration.run("histograms")
-    system: Federation = story.federation
     say(f"proposed at every hospital, in use at none: {_proposals(calibration)}")
     say(f"look at it: {system.dashboard}/federation")
 

@@ -12,6 +12,7 @@ from demo.federation import Federation
 from demo.patients import SITES
 from demo.programs import ProgramFailed, Programs, wait_until_up
 from demo.story import Say, Story
+from demo.system import Calibrating
 from shared.read_models import AlertView
 
 CUT, KILLED = SITES[1].name, SITES[0].name
@@ -40,7 +41,7 @@ def outages(folder: Path, say: Say) -> None:
         system.start()
         story = Story(system, (), say, seed=3)
         alert_is_raised(story)
-        calibration = Calibration(story)
+        calibration = Calibration(story, system)
         calibration.prepare()
         calibration.run("gaussian")
         line_is_cut(story, calibration)
@@ -85,7 +86,7 @@ def nothing_is_lost(story: Story) -> dict[str, Found]:
     return found
 
 
-def line_is_cut(story: Story, calibration: Calibration) -> None:
+def line_is_cut(story: Story, calibration: Calibrating) -> None:
     """A hospital without its lines works on; a federated run names it; afterwards all is delivered."""
     lines = (story.federation.lines[CUT], calibration.lines[CUT])
     for line in lines:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from demo.dicom_writer import write_series
-from demo.federation import Federation, Hospital
 from demo.patients import CHANGED_SCANNER, CHANGED_SITE, PatientStream, as_int16
+from demo.system import Clinic, System
 from hospital_agent.simulation.hosts import Host
 from shared.read_models import AlertView
 
@@ -22,7 +22,7 @@ class TooSlow(RuntimeError):
 class Story:
     """Feeds the hospitals, and keeps count of what it sent."""
 
-    federation: Federation
+    federation: System
     hosts: tuple[Host, ...]
     say: Say
     seed: int = 1
@@ -56,7 +56,7 @@ class Story:
             if busy:
                 time.sleep(0.1)
 
-    def _send(self, hospital: Hospital) -> None:
+    def _send(self, hospital: Clinic) -> None:
         site = hospital.site
         number = self.sent[site.name] + 1
         changed = site.name == CHANGED_SITE and self.changed_at is not None
