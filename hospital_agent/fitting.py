@@ -7,7 +7,7 @@ is fitted again without a group of patients and computed for those. Confidences 
 cases; whether the network itself had seen these people is for whoever chooses the images to know.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -95,6 +95,19 @@ class Fitted:
         return len({case.patient for case in self.seen})
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a model folder has already and keeps, because what it was fitted to is still the same.
+
+    Args:
+        ood: scores with their references, which stay as they are.
+        ranges: of these scores, and of confidences.
+    """
+
+    ood: Mapping[str, OodScore] = field(default_factory=dict)
+    ranges: Mapping[str, ValidationRange] = field(default_factory=dict)
+
+
 def find_inputs(images: Path, references: Path | None) -> list[Input]:
     """The inputs of a folder: its NIfTI files and its sub-folders, each one series, in the order of their names.
 
@@ -123,8 +136,20 @@ def look_at(inputs: Iterable[Input], toolkit: Toolkit, say: Say) -> list[Seen]:
     return seen
 
 
-def fit(seen: Sequence[Seen], directions: Mapping[str, Direction], *, version: str, say: Say) -> Fitted:
+def fit(
+    seen: Sequence[Seen],
+    directions: Mapping[str, Direction],
+    *,
+    version: str,
+    say: Say,
+    only: Container[str] | None = None,
+    kept: Kept | None = None,
+) -> Fitted:
     """Fit everything that can be fitted to what the cases showed.
+
+    Args:
+        only: the scores to fit; all when None.
+        kept: scores that are taken as they are, beside those of `only`.
 
     Raises:
         TooFewCases: fewer than two cases or patients; no scale can be had from people who were left out.
@@ -136,9 +161,12 @@ def fit(seen: Sequence[Seen], directions: Mapping[str, Direction], *, version: s
             f"{len(patients)}: the scale of a score comes from patients whom it has not seen."
         )
     left_out: list[str] = []
-    scores: dict[str, OodScore] = {}
-    unseen: dict[str, list[float | None]] = {}
+    kept = kept or Kept()
+    scores = dict(kept.ood)
+    unseen = {name: [_kept(score, case.shown) for case in seen] for name, score in scores.items()}
     for name, kind in ood_scores.load("hospital_agent.analysis.ood").items():
+        if name in scores or (only is not None and name not in only):
+            continue
         say(f"fitting {name}")
         try:
             score, values = _fit_score(kind, seen)
@@ -146,7 +174,7 @@ def fit(seen: Sequence[Seen], directions: Mapping[str, Direction], *, version: s
             left_out.append(f"The score {name} was left out: {problem}")
             continue
         scores[name], unseen[name] = score, values
-    ranges = _ranges(seen, unseen)
+    ranges = {**_ranges(seen, unseen), **kept.ranges}
     for name in [name for name in scores if name not in ranges]:
         del scores[name]
         left_out.append(f"The score {name} was left out: it was undefined for every patient who was left out.")

@@ -114,7 +114,7 @@ def load_model(
             segmenter=_segmenter(folder, manifest, digest, device, allowed) if with_network else None,
             ood=_read_reference(folder / "reference.safetensors"),
             validation=ranges,
-            quality=_read_quality(folder) if QUALITY in manifest["files"] else None,
+            quality=_quality(_read_json(folder / QUALITY)) if QUALITY in manifest["files"] else None,
             backend=manifest["backend"],
             modality=_modality(manifest),
         )
@@ -284,8 +284,19 @@ def _network(folder: Path, manifest: dict[str, Any], digest: str, device: str, a
     return _bundled(folder, manifest, digest, device)
 
 
-def _read_quality(folder: Path) -> QualityModel:
-    told = _read_json(folder / QUALITY)
+def quality_inputs(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of all values that a quality model may look at.
+
+    Args:
+        told: as `quality.json` holds it.
+
+    Raises:
+        ModelMismatch: it is damaged.
+    """
+    return _quality(told).inputs
+
+
+def _quality(told: Mapping[str, Any]) -> QualityModel:
     return quality_models.load("hospital_agent.analysis.quality").get(told["kind"]).from_json(told["model"])
 
 

@@ -1,13 +1,14 @@
 """A site's images with reference masks, made ready for training a network and for judging it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hospital_agent.assembly import site_pseudonyms
 from hospital_agent.federation.asked import NoData
 from hospital_agent.settings import Settings
 
@@ -19,25 +20,20 @@ if TYPE_CHECKING:
     from hospital_agent.training.local_training import LocalPlan, LocalTrainer
     from hospital_agent.training.refinement_cases import RefinementCase
 
-HELD_OUT = 5  # one patient of five judges weights, and is not learnt from
 BATCH = 2
 
 
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """Cases of patients to learn from, and of others to judge on."""
+def labelled_cases(
+    settings: Settings, loaded: "LoadedModel", label_count: int, say: Callable[[str], None]
+) -> "list[RefinementCase]":
+    """The images of the site that have a reference mask which holds something; patients by their pseudonyms.
 
-    learnt: "Sequence[RefinementCase]"
-    held_out: "Sequence[RefinementCase]"
-
-
-def labelled_cases(settings: Settings, loaded: "LoadedModel", classes: int, say: Callable[[str], None]) -> Labelled:
-    """The images of the site that have a reference mask, parted by patient.
-
-    A patient is held out by a hash of the name alone, so that one who is added later moves nobody else.
+    Args:
+        label_count: labels of the task, background not counted.
 
     Raises:
-        NoData: fewer than two patients with masks, or all of them on one side.
+        NoData: the site has none.
+        UnknownLabel: a mask holds a label that is none of the task.
     """
     from hospital_agent.fitting import find_inputs
     from hospital_agent.refining import read_cases
@@ -47,18 +43,33 @@ def labelled_cases(settings: Settings, loaded: "LoadedModel", classes: int, say:
     if images is None or references is None or not images.is_dir() or not references.is_dir():
         raise NoData("This site has no images with reference masks for federated work.")
     inputs = [one for one in find_inputs(images, references) if one.reference is not None]
-    cases = in_task(read_cases(inputs, loaded, say), classes - 1)
-    found = [case for case in cases if case.labels is not None and case.labels.any()]
-    order = sorted({case.patient for case in found}, key=lambda name: sha256(name.encode()).digest())
-    kept = set(order[: max(1, len(order) // HELD_OUT)])
-    if len(order) < 2:
-        raise NoData("Federated training needs reference masks of at least two patients at a site.")
-    return Labelled(
-        [case for case in found if case.patient not in kept], [case for case in found if case.patient in kept]
-    )
+    pseudonyms = site_pseudonyms(settings.data_dir)
+    return [
+        replace(case, patient=pseudonyms.of("patient", case.patient))
+        for case in in_task(read_cases(inputs, loaded, say), label_count)
+        if case.labels is not None and case.labels.any()
+    ]
 
 
-def trainer_of(segmenter: "BundledSegmenter", labelled: Labelled, plan: "LocalPlan", seed: int) -> "LocalTrainer":
+def seen_of(case: "RefinementCase") -> bytes:
+    """A hash of everything that a training sees of a case: image, grid and mask."""
+    digest = sha256(repr((case.volume.shape, case.volume.spacing_mm)).encode())
+    digest.update(np.ascontiguousarray(case.volume.array).tobytes())
+    digest.update(mask_of(case))
+    return digest.digest()
+
+
+def mask_of(case: "RefinementCase") -> bytes:
+    """A hash of the mask and its grid alone."""
+    digest = sha256(repr((case.volume.shape, case.volume.spacing_mm)).encode())
+    digest.update(b"" if case.labels is None else np.ascontiguousarray(case.labels).tobytes())
+    return digest.digest()
+
+
+def trainer_of(
+    segmenter: "BundledSegmenter", learnt: "Sequence[RefinementCase]", held_out: "Sequence[RefinementCase]",
+    plan: "LocalPlan", seed: int,
+) -> "LocalTrainer":  # fmt: skip
     """Training of the segmenter's network on these cases; Dice is that of whole held-out images, mean over labels.
 
     Args:
@@ -72,9 +83,7 @@ def trainer_of(segmenter: "BundledSegmenter", labelled: Labelled, plan: "LocalPl
 
     grid, labels = segmenter.grid, range(1, segmenter.classes)
     items = [
-        on_working_grid(case.volume, case.labels, grid, segmenter.classes)
-        for case in labelled.learnt
-        if case.labels is not None
+        on_working_grid(case.volume, case.labels, grid, segmenter.classes) for case in learnt if case.labels is not None
     ]
 
     def batches(number: int) -> Iterator[object]:
@@ -83,7 +92,7 @@ def trainer_of(segmenter: "BundledSegmenter", labelled: Labelled, plan: "LocalPl
     def judge(_network: "nn.Module") -> list[float | None]:
         """The network is the segmenter's own."""
         found: list[float | None] = []
-        for case in labelled.held_out:
+        for case in held_out:
             predicted = segmenter.segment(case.volume).label_map
             truth = np.asarray(case.labels)
             each = [dice(predicted == label, truth == label) for label in labels]
@@ -93,7 +102,7 @@ def trainer_of(segmenter: "BundledSegmenter", labelled: Labelled, plan: "LocalPl
 
     return LocalTrainer(
         segmenter.network, batches, segmentation_loss, judge, plan, cases=len(items),
-        patients=len({case.patient for case in labelled.learnt}), judged_cases=len(labelled.held_out),
+        patients=len({case.patient for case in learnt}), judged_cases=len(held_out),
     )  # fmt: skip
 
 
@@ -106,11 +115,6 @@ def bundled(loaded: "LoadedModel") -> "BundledSegmenter":
     from hospital_agent.refining import trainable
 
     return trainable(loaded)
-
-
-def own_seed(site: str) -> int:
-    """Another for every site."""
-    return int.from_bytes(sha256(site.encode()).digest()[:4], "big")
 
 
 def weights_file(segmenter: "BundledSegmenter") -> bytes:

@@ -4,6 +4,9 @@ proposals/<run>/card.json                what it is, over whom, for which model,
 proposals/<run>/reference.safetensors    of `gaussian`: the fitted score
 proposals/<run>/quality.json             of `logistic` and `conformal`: the quality model
 proposals/<run>/network.safetensors      of `train_segmenter`: the weights
+proposals/<run>/mask_autoencoder.safetensors, autoencoder.safetensors
+                                         of `train_mask_autoencoder` and `train_segmentation_distortion`: the weights
+proposals/<run>/own_patients.json        pseudonyms of the site's patients who are in the reference, or have taught
 """
 
 import hashlib
@@ -28,7 +31,7 @@ from shared.errors import SettingsError
 FOLDER = "proposals"
 CARD, REFERENCE, QUALITY = "card.json", "reference.safetensors", "quality.json"
 NETWORK = "network.safetensors"
-OWN_PATIENTS = "own_patients.json"  # pseudonyms of the site's patients who are in a reference
+OWN_PATIENTS = "own_patients.json"
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -82,7 +85,7 @@ class Proposal:
         return told
 
     def own_patients(self) -> frozenset[str]:
-        """The patients of this site who are in the proposed reference, and can be taken out of it again.
+        """The patients of this site who are in the proposed reference, or from whom the proposed network has learnt.
 
         Raises:
             SettingsError: the file is not the one of the card.

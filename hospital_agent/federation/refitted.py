@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,25 +32,52 @@ def refit(base: Path, out: Path, chosen: Sequence[Proposal]) -> str:
         SettingsError: a proposal's file is not the one of its card.
         ModelMismatch: what comes out is no model folder.
     """
+    partial, manifest = begun(base, out, chosen)
+    for one in chosen:
+        put(partial, one)
+    return finished(partial, out, manifest, (*FITTED, QUALITY), with_federated_part(base, chosen))
+
+
+def begun(base: Path, out: Path, chosen: Sequence[Proposal]) -> tuple[Path, dict[str, Any]]:
+    """A folder beside `out` that holds the base still, and the manifest that it is to get; its files are not in yet."""
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copytree(base, partial, copy_function=link_or_copy)
     manifest: dict[str, Any] = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
-    for one in chosen:
-        _put(partial, one)
-    kept = {QUALITY} & {path.name for path in partial.iterdir()}
-    manifest["files"] |= {part: sha256((partial / part).read_bytes()).hexdigest() for part in (*FITTED, *kept)}
     manifest["version"] = version_of(manifest["version"], chosen[-1].run)
-    manifest["made_from"] = {**manifest["made_from"], "base": hash_of(base), "federated": [one.card for one in chosen]}
-    written(partial / "manifest.json", as_json(manifest))
-    written(partial / "MODEL_CARD.md", with_federated_part(base, chosen).encode())
+    cards = [dict(one.card) for one in chosen]
+    manifest["made_from"] = {**manifest["made_from"], "base": hash_of(base), "federated": cards}
+    return partial, manifest
+
+
+def finished(partial: Path, out: Path, manifest: Mapping[str, Any], changed: Iterable[str], card: str) -> str:
+    """The folder under its own name, once it can be loaded; returns its hash.
+
+    Raises:
+        ModelMismatch: it is no model folder, or a part that did not change is not the base's.
+    """
+    write_manifest(partial, manifest, changed)
+    written(partial / "MODEL_CARD.md", card.encode())
     load_model(partial, with_network=False)
     partial.rename(out)
     return hash_of(out)
 
 
-def _put(folder: Path, one: Proposal) -> None:
+def write_manifest(folder: Path, manifest: Mapping[str, Any], changed: Iterable[str]) -> None:
+    """Write the manifest of the parts that lie in a folder: the hash of what changed is new, that of the rest stays."""
+    there = {path.name for path in folder.iterdir()}
+    kept = {name: digest for name, digest in manifest["files"].items() if name in there}
+    fresh = {name: sha256((folder / name).read_bytes()).hexdigest() for name in there.intersection(changed)}
+    written(folder / "manifest.json", as_json({**manifest, "files": {**kept, **fresh}}))
+
+
+def put(folder: Path, one: Proposal) -> None:
+    """Put the reference or the quality model of a proposal into a folder; without its manifest.
+
+    Raises:
+        SettingsError: a file is not the one of the card.
+    """
     from safetensors.numpy import load, save
 
     reference, quality = one.reference(), one.quality()

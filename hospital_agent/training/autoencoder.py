@@ -9,7 +9,7 @@ Source:
     the best checkpoint on held-out tiles, instead of until convergence.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +78,7 @@ def train_for(
     held_out = random_tiles(validate_on, segmenter, plan.batch, np.random.default_rng([plan.seed, 1]))
     fixed = [next(held_out) for _ in range(max(1, HELD_OUT_TILES // plan.batch))]
     tiles = random_tiles(train_on, segmenter, plan.batch, np.random.default_rng([plan.seed, 0]))
-    layers = segmenter.layers if isinstance(segmenter, NnunetSegmenter) else segmenter.keep.layers
-    bottleneck = layers.get(BOTTLENECK)
-    return train_autoencoder(segmenter.network, tiles, fixed, folder, plan, bottleneck=bottleneck)
+    return train_autoencoder(segmenter.network, tiles, fixed, folder, plan, bottleneck=bottleneck_of(segmenter))
 
 
 def train_autoencoder(
@@ -103,13 +101,7 @@ def train_autoencoder(
     with frozen(network):
         autoencoder = fresh_autoencoder(_shape_for(network, held_out[0], bottleneck, plan.latent), plan.seed)
         autoencoder.to(next(network.parameters()).device)
-        distorter = distorter_for(network, autoencoder, bottleneck, differentiable=True)
-
-        def loss_of(_autoencoder: nn.Module, batch: object) -> Tensor:
-            device = next(autoencoder.parameters()).device
-            answers = distorter(cast(Tensor, batch).to(device))
-            kept = nn.functional.huber_loss(answers.distorted.float(), answers.plain.float().detach())
-            return kept + nn.functional.mse_loss(answers.reconstructed, answers.bottleneck.detach())
+        loss_of = preservation_loss(network, autoencoder, bottleneck)
 
         def validate(trained: nn.Module) -> float:
             with torch.no_grad():
@@ -120,6 +112,36 @@ def train_autoencoder(
         best = train(autoencoder, tiles, loss_of, validate, told, folder)
     load_best(autoencoder, folder, best)
     return autoencoder.cpu().eval()
+
+
+def preservation_loss(
+    network: nn.Module, autoencoder: ActivationAutoencoder, bottleneck: nn.Module | None = None
+) -> Callable[[nn.Module, object], Tensor]:
+    """The loss on a batch of tiles (B, 1, *tile): how much the logits change, and how much the bottleneck does.
+
+    Args:
+        network: frozen.
+        bottleneck: its layer, where the network does not come in two halves.
+
+    Raises:
+        MissingLayer: the network has neither halves nor such a layer; from the loss, TileMismatch: the autoencoder was
+            made for another bottleneck.
+    """
+    distorter = distorter_for(network, autoencoder, bottleneck, differentiable=True)
+
+    def loss_of(_autoencoder: nn.Module, batch: object) -> Tensor:
+        device = next(autoencoder.parameters()).device
+        answers = distorter(cast(Tensor, batch).to(device))
+        kept = nn.functional.huber_loss(answers.distorted.float(), answers.plain.float().detach())
+        return kept + nn.functional.mse_loss(answers.reconstructed, answers.bottleneck.detach())
+
+    return loss_of
+
+
+def bottleneck_of(segmenter: Trainable) -> nn.Module | None:
+    """The layer that the segmenter calls its network's bottleneck; None where it names none."""
+    layers = segmenter.layers if isinstance(segmenter, NnunetSegmenter) else segmenter.keep.layers
+    return layers.get(BOTTLENECK)
 
 
 def random_tiles(

@@ -21,6 +21,7 @@ NORMS = (
     nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d,
     nn.GroupNorm, nn.LayerNorm,
 )  # fmt: skip
+VARIANCE = "running_var"  # how batch norm calls it
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class SharedWeights:
         return np.concatenate([state[name].detach().cpu().double().numpy().ravel() for name in self.names])
 
     def write(self, weights: Weights) -> None:
-        """Put these weights in; the rest of the network stays as it is.
+        """Put these weights in, running variances at least 0; the rest of the network stays as it is.
 
         Raises:
             NotApplicable: they are of another network.
@@ -88,7 +89,9 @@ class SharedWeights:
         start = 0
         for name in self.names:
             old = state[name]
-            state[name] = torch.from_numpy(weights[start : start + old.numel()].reshape(old.shape)).to(old)
+            new = torch.from_numpy(weights[start : start + old.numel()].reshape(old.shape)).to(old)
+            # the noise of an average may take a variance below 0, of which there is no root
+            state[name] = new.clamp(min=0.0) if name.endswith(VARIANCE) else new
             start += old.numel()
         self.network.load_state_dict(state)
 
@@ -100,7 +103,8 @@ class LocalTrainer:
         network: of the architecture that all sites have; its weights are changed.
         batches: (round) -> endless batches of this site's training data; seeded by the round.
         loss_of: of the network on a batch.
-        judge: Dice of each held-out case under the network; None where it is not defined, which counts as 0.
+        judge: Dice of each held-out case under the network, or what else lies in [0, 1] and is better when higher;
+            None where it is not defined, which counts as 0.
         plan: how to train.
         cases, patients, judged_cases: how many.
     """

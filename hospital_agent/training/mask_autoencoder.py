@@ -94,8 +94,8 @@ def train_mask_autoencoder(
     shape = shape or MaskAutoencoderShape(label_count, grid_for(filled))
     rng = np.random.default_rng(plan.seed)
     chosen = set(rng.permutation(patients)[: max(1, round(plan.held_out * len(patients)))])
-    learnt = _on_grid([mask for mask in filled if mask.patient not in chosen], shape)
-    held_out = _on_grid([mask for mask in filled if mask.patient in chosen], shape)
+    learnt = on_grid([mask for mask in filled if mask.patient not in chosen], shape)
+    held_out = on_grid([mask for mask in filled if mask.patient in chosen], shape)
     torch.manual_seed(plan.seed)
     network = MaskNetwork(shape)
     batches = augmented(learnt, shape, plan, rng)
@@ -135,7 +135,7 @@ def _extent_mm(mask: ReferenceMask) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def _on_grid(masks: Sequence[ReferenceMask], shape: MaskAutoencoderShape) -> Tensor:
+def on_grid(masks: Sequence[ReferenceMask], shape: MaskAutoencoderShape) -> Tensor:
     """(N, Z, Y, X) labels of all masks, or of all their slices, on the fixed grid."""
     found = []
     for mask in masks:

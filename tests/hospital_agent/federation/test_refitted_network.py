@@ -2,17 +2,17 @@
 
 import json
 import shutil
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from hospital_agent.assembly import site_pseudonyms
 from hospital_agent.federation.in_use import model_in_use, versions
 from hospital_agent.federation.labelled import bundled, load, weights_file
 from hospital_agent.federation.model_hash import hash_of
-from hospital_agent.federation.proposals import NETWORK, keep_proposal
+from hospital_agent.federation.proposals import NETWORK, OWN_PATIENTS, keep_proposal, patients_file
 from hospital_agent.federation.refitted_network import HELD_OUT, NetworkComparison
 from hospital_agent.federation.site_jobs import Ended
 from hospital_agent.federation.versions import accept, prepare, roll_back
@@ -39,7 +39,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         for weights in segmenter.network.parameters():
             weights.mul_(1.5)
     ended = Ended(RUN, ("east", "north", "west"))
-    keep_proposal(settings, "train_segmenter", hash_of(model), ended, {}, {NETWORK: weights_file(segmenter)})
+    pseudonyms = site_pseudonyms(settings.data_dir)
+    files = {
+        NETWORK: weights_file(segmenter),
+        OWN_PATIENTS: patients_file(pseudonyms.of("patient", f"north{i}") for i in range(4)),
+    }
+    keep_proposal(settings, "train_segmenter", hash_of(model), ended, {}, files)
     return settings
 
 
@@ -49,8 +54,7 @@ def test_it_is_fitted_anew_compared_and_put_to_use(site: Settings) -> None:
     said: list[str] = []
     prepared = prepare(site, RUN, say=said.append)
     assert isinstance(prepared.comparison, NetworkComparison)
-    held_out = min(range(5), key=lambda i: sha256(f"north{i}".encode()).digest())
-    images = len(list((site.federation_images or Path()).glob(f"north{held_out}__*")))
+    images = len(list((site.federation_images or Path()).glob("north4__*")))
     assert (prepared.comparison.on, prepared.comparison.cases) == (HELD_OUT, images)
     assert 0 <= prepared.comparison.dice_before <= 1
     assert model_in_use(site) == base

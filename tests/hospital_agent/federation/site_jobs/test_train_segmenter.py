@@ -9,6 +9,7 @@ import pytest
 from hospital_agent.federation.asked import NoData, NoPrivacyRule, OptionRefused
 from hospital_agent.federation.jobs.rehearsal import rehearse
 from hospital_agent.federation.labelled import labelled_cases
+from hospital_agent.federation.network_training import parted
 from hospital_agent.federation.proposals import NETWORK, proposals
 from hospital_agent.federation.site_jobs import AtSite, Ended, site_jobs
 from hospital_agent.model_folder import load_model
@@ -53,10 +54,12 @@ def test_all_sites_begin_with_the_same_weights_and_name_the_same_thing(sites: di
 
 
 def test_patients_are_learnt_from_or_judged_on_and_never_both(sites: dict[str, Settings], model: Path) -> None:
-    labelled = labelled_cases(sites["east"], load_model(model), 2, lambda said: None)
-    learnt, held_out = ({case.patient for case in part} for part in (labelled.learnt, labelled.held_out))
-    assert (len(learnt), len(held_out)) == (2, 1)
-    assert not learnt & held_out
+    patients = {case.patient for case in labelled_cases(sites["east"], load_model(model), 1, lambda said: None)}
+    teachers, judges = parted(patients)
+    assert (len(teachers), len(judges)) == (2, 1)
+    assert (teachers | judges, teachers & judges) == (patients, set())
+    there = at(sites["east"]).data()
+    assert (there.patients, there.cases + there.judged_cases) == (2, 4)
 
 
 def test_the_loss_of_all_sites_falls_and_every_site_is_told_the_same(run: Any) -> None:
