@@ -135,7 +135,8 @@ def training_at_site(
         if result.is_better:
             shared.write(result.weights)
             files = {trainee.file: trainee.written(), OWN_PATIENTS: patients_file(_teachers(settings, trainee, ended))}
-            keep_proposal(settings, trainee.job, trainee.model, ended, told, files)
+            card = {name: value for name, value in told.items() if name not in ("sites", "proposed")}  # it names them
+            keep_proposal(settings, trainee.job, trainee.model, ended, card, files)
         return told
 
     return AtSite(job, trainee.quantity, data, conclude)

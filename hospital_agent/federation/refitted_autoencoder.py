@@ -9,6 +9,7 @@ remains.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -206,8 +207,9 @@ def _fitted_part(kinds: Sequence[str], hanging: frozenset[str], fitted: Fitted, 
         quality = "looks at none of them and stayed"
     elif fitted.quality is None:
         quality = "looked at them and is gone: too few cases here to fit another"
-    return f"""
-The {names} came with scores that hang on it. Fitted anew, to {len(fitted.seen)} images of {fitted.patient_count}
-patients of this site: {told}{lost}. Some of these patients have taught the {names},
-so a new patient lies a little farther away than the scale says. The quality model, if there is one, {quality}.
-"""
+    sentences = (
+        f"Scores that hang on the {names} were fitted anew with it, to {len(fitted.seen)} images of "
+        f"{fitted.patient_count} patients of this site: {told}{lost}. Some of these patients have taught it, so a new "
+        f"patient lies a little farther away than the scale says. The quality model, if there is one, {quality}."
+    )
+    return f"\n{fill(sentences, 120, break_on_hyphens=False)}\n"
