@@ -6,15 +6,20 @@ DEV_STAMP := .venv/.made-dev
 FEDERATION_STAMP := .venv/.made-federation
 DATA ?=
 FEDERATE ?=
+ENGINE ?=
+BASE_IMAGES ?=
+KEEP ?=
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
-.PHONY: help setup demo demo-check outage-check test test-slow test-data check format train clean
+.PHONY: help setup demo demo-check outage-check compose-check test test-slow test-data check format train clean
 help:
 	@echo "make demo         the whole product on simulated patients, until Ctrl-C   (DATA=<folder>: real CT as hosts)"
 	@echo "                  FEDERATE=1 ends it with a calibration that the three hospitals compute together"
 	@echo "make test         the tests, some minutes on two cores"
 	@echo "make demo-check   the demo without a person, and the proof that it did what it says"
 	@echo "make outage-check lines are cut and programs killed, at a hospital and at the centre, and nothing is lost"
+	@echo "make compose-check  the same in containers: images are built, centre and three sites set up, and nothing is lost"
+	@echo "                  ENGINE=<folder> of an engine started by hand, BASE_IMAGES=pull|stand-in, KEEP=1 leaves it up"
 	@echo "make check        ruff, mypy, import contracts, compose file, Dockerfiles"
 	@echo "make test-slow    the tests that take minutes        make test-data   those on real data (SEGWATCH_DATA)"
 	@echo "make train        train the shipped model again (DATA=<folder laid out as the development data>)"
@@ -48,6 +53,9 @@ demo-check: $(DEV_STAMP)
 
 outage-check: $(DEV_STAMP)
 	@$(BIN)/python -m demo outages
+
+compose-check: $(DEV_STAMP)
+	@$(BIN)/python -m demo.compose $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGES),--base-images $(BASE_IMAGES)) $(if $(KEEP),--keep)
 
 test: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/deployment -m "not slow and not gpu"
