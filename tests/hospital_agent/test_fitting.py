@@ -1,6 +1,7 @@
 """`hospital-agent fit`: a model from elsewhere and images in, a model folder for `analyse` and the agent out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 
 from hospital_agent.allow_list import NOBODY, AllowList, ModelFiles
 from hospital_agent.analysis.errors import ModelMismatch, TooFewCases
+from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.analysis.uncertainty import uncertainty_scores
 from hospital_agent.errors import ModelNotAllowed
-from hospital_agent.fitting import Seen, find_inputs, fit
+from hospital_agent.fitting import Kept, Seen, find_inputs, fit
 from hospital_agent.model_folder import load_model
 from hospital_agent.toolkit import build_toolkit
 from shared.quantities import Direction
@@ -119,6 +121,32 @@ def test_two_images_of_a_patient_stay_together() -> None:
         values += [score.compute(case.shown) for case in seen if case.patient == patient]
     scale = fitted.ranges["mahalanobis"]
     assert (scale.low, scale.high) == (pytest.approx(min(values)), pytest.approx(max(values)))
+
+
+def test_what_is_kept_stays_and_a_quality_model_looks_at_nothing_else() -> None:
+    """The kept score has a scale of its own; of the others only those that are asked for are fitted."""
+    rng, seen = np.random.default_rng(5), []
+    for i in range(12):
+        shown = segmentation_of(np.zeros((8, 8, 8), np.float32), rng.normal(i, 1.0, (1, 12)))
+        layers = {"bottleneck": layer_of(rng.normal(size=(30, 5)), np.arange(30) % 2)}
+        case = Seen(f"c{i}", f"p{i}", replace(shown, layers=layers), {"max_softmax": float(i)}, i / 12, empty=False)
+        seen.append(case)
+    names = ("max_softmax", "mahalanobis_log10", "pooled_mahalanobis_log10", "knn_log10")
+    directions: dict[str, Direction] = dict.fromkeys(names, "higher_is_worse")
+    everything = fit(seen, directions, version="1", say=lambda _: None)
+    assert {"mahalanobis", "pooled_mahalanobis", "knn"} < set(everything.ood)
+    kind, range_ = ood_scores.get("mahalanobis"), ValidationRange(1.0, 2.0, 3.0)
+    other = kind.fit_cases([rng.normal(size=(20, 12))], ["q"])  # type: ignore[misc]
+    kept = Kept({"mahalanobis": other}, {"mahalanobis": range_, "max_softmax": range_})
+    fitted = fit(seen, directions, version="1", say=lambda _: None, only={"mahalanobis", "knn"}, kept=kept)
+    assert set(fitted.ood) == {"mahalanobis", "knn"}
+    assert fitted.ood["mahalanobis"] is other
+    assert fitted.ranges["mahalanobis"] == fitted.ranges["max_softmax"] == range_
+    assert fitted.ranges["knn"] == everything.ranges["knn"]
+    assert everything.quality is not None
+    assert fitted.quality is not None
+    assert "pooled_mahalanobis_log10" in everything.quality.inputs
+    assert set(fitted.quality.inputs) == {"max_softmax", "mahalanobis_log10", "knn_log10"}
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -313,8 +341,6 @@ def test_layers_reach_the_scores_that_look_at_them() -> None:
     rng = np.random.default_rng(2)
     seen = []
     for i in range(5):
-        from dataclasses import replace
-
         shown = replace(
             segmentation_of(np.zeros((8, 8, 8), np.float32), rng.normal(size=(1, 4))),
             layers={

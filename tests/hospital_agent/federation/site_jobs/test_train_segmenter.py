@@ -81,7 +81,8 @@ def test_better_weights_are_proposed_and_no_others(run: Any, sites: dict[str, Se
     found = {one.run: one for one in proposals(sites["east"])}
     assert kept in found
     assert "2" * 32 not in found
-    assert found[kept].card["job"] == "train_segmenter"
+    card = found[kept].card
+    assert (card["job"], card["sites"], card["patients"]) == ("train_segmenter", list(SITES), result.cohort.patients)
     assert (found[kept].folder / NETWORK).exists()
 
 
