@@ -45,6 +45,17 @@ allowed = false
 
 [jobs.conformal]           # a threshold of failure, from cases with a reference mask
 allowed = false
+
+[jobs.train_segmenter]     # the network itself; with training = true above
+allowed = false
+most_numbers = 2000000
+
+[jobs.train_mask_autoencoder]          # what knows plausible masks, from reference masks alone
+allowed = false
+
+[jobs.train_segmentation_distortion]   # what knows the network's features, from images alone
+allowed = false
+most_numbers = 2000000
 """
 
 Cohort = Annotated[StrictInt, Field(ge=SMALLEST_COHORT)]

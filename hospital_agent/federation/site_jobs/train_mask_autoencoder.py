@@ -23,9 +23,10 @@ JOB = "train_mask_autoencoder"
 
 
 class MaskAutoencoderOptions(TrainingOptions):
-    """As for every training, with the learning rate of `hospital-agent fit --method mask_autoencoder`."""
+    """As for every training; the learning rate is that of `hospital-agent fit --method mask_autoencoder`."""
 
     learning_rate: float = Field(default=3e-3, gt=0, le=0.1)
+    longest_change: float = Field(default=50.0, gt=0, le=1000)
 
 
 @site_jobs.register(JOB)

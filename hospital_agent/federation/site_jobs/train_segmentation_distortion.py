@@ -28,9 +28,10 @@ JOB = "train_segmentation_distortion"
 
 
 class DistortionOptions(TrainingOptions):
-    """As for every training, with the learning rate of `hospital-agent fit --method segmentation_distortion`."""
+    """As for every training; the learning rate is that of `hospital-agent fit --method segmentation_distortion`."""
 
     learning_rate: float = Field(default=2e-3, gt=0, le=0.1)
+    longest_change: float = Field(default=50.0, gt=0, le=1000)
 
 
 @site_jobs.register(JOB)
