@@ -21,6 +21,10 @@ CHOICES = ("auto", "pull", "stand-in")
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
+    """Only once: what is then taken down must not be left half way by a second Ctrl-C, nor by its children's."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    say("stopping")
     raise KeyboardInterrupt
 
 
@@ -31,7 +35,8 @@ def main() -> int:
     parser.add_argument("--base-images", choices=CHOICES, default="auto", help="auto: stand-ins where no registry is")
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     told = parser.parse_args()
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     folder = new_folder("compose")
     try:
         try:

@@ -74,6 +74,7 @@ class ContainerFederation(CentreApi):
             self.centre.command("superlink", "federation", "add-site", name, keys[name])
             if not self.centre.lets_in(name, node_keys[name]):
                 raise ProgramFailed(f"The SuperLink does not take the node key of {name}.")
+            self.say(f"{name} has pinned the others, and the SuperLink lets it in")
 
     def start_sites(self, story: Story) -> list[str]:
         """Lines to the centre, what doctor says, and then both programs at every site."""

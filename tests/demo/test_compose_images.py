@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.compose import stand_ins
+from demo.compose import images, stand_ins
 from demo.compose.base_images import bases, names_of_bases
 from demo.compose.images import OURS
 from demo.compose.stand_ins import LABEL, NoStandIn, StandIns
@@ -135,3 +135,30 @@ def test_the_stand_in_for_postgres_honours_what_the_compose_file_relies_on():
     assert f"--uid {uid}" in dockerfile
     assert f"PGDATA={postgres['volumes'][0].partition(':')[2]}" in dockerfile
     assert LABEL not in dockerfile  # it is given when the image is built
+
+
+def test_what_a_build_replaces_is_dropped_and_a_beside_lying_env_is_not_read(tmp_path, monkeypatch):
+    ids = {f"segwatch/{name}:check": ["old", "new"] for name in OURS}
+    ids["segwatch/dashboard:check"] = ["same", "same"]
+    seen, dropped = [], []
+
+    class Engine:
+        host = None
+
+        def __call__(self, *arguments, **_):
+            match arguments:
+                case ("image", "inspect", _, "{{.Id}}", name):
+                    return ids[name].pop(0) if len(ids[name]) > 1 else ids[name][0]
+                case ("image", "inspect", *_):
+                    return "2000000000"
+                case ("rmi", gone):
+                    dropped.append(gone)
+            return ""
+
+    monkeypatch.setattr(images.Project, "__call__", lambda self, *words, **_: seen.append((self, words)))
+    monkeypatch.setattr(images, "builder_settings", lambda _: {})
+    assert images.build(Engine(), ("compose",), tmp_path, "check") == dict.fromkeys(OURS, 2.0)
+    assert dropped == ["old", "old"]
+    assert [words for _, words in seen] == [("build", name) for name in OURS]
+    assert all("--env-file" in project.compose for project, _ in seen)
+    assert (tmp_path / "empty.env").read_text() == ""
