@@ -13,11 +13,21 @@ from hospital_agent.analysis.metrics.patient_bootstrap import (
     weighted_means,
 )
 from hospital_agent.evaluation.federated.measuring import AtSiteRow
-from hospital_agent.evaluation.federated.training import AVERAGED, FEDERATED, LOCAL, POOLED, STRATEGIES, Cost
+from hospital_agent.evaluation.federated.training import (
+    ALONE,
+    AVERAGED,
+    AVERAGED_TUNED,
+    FEDERATED,
+    LOCAL,
+    POOLED,
+    STRATEGIES,
+    Cost,
+)
 from hospital_agent.evaluation.markdown import UNDEFINED, signed, table
 
 ALL = "all sites"
 NEAR = 0.02
+CALLED = {AVERAGED: "federated averaging", AVERAGED_TUNED: "federated averaging with steps of the site's own"}
 
 
 @dataclass(frozen=True)
@@ -42,14 +52,20 @@ class Gain:
 
 
 def gains(rows: Sequence[AtSiteRow], draws: int = DRAWS) -> list[Gain]:
-    """Every federated strategy against pooled and local training, at each site and at all."""
+    """Federated strategies against pooled training and against local training of as many steps, by site and at all."""
     found = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
         own = [row for row in rows if row.dataset == dataset]
         for site in [*dict.fromkeys(row.site for row in own), ALL]:
             here = [row for row in own if site in (row.site, ALL)]
-            found += [_gain(here, dataset, site, one, other, draws) for one in FEDERATED for other in (POOLED, LOCAL)]
+            for one in FEDERATED:
+                found += [_gain(here, dataset, site, one, other, draws) for other in (POOLED, alone(one))]
     return found
+
+
+def alone(strategy: str) -> str:
+    """The local training that takes as many steps."""
+    return ALONE.get(strategy, LOCAL)
 
 
 def _gain(rows: Sequence[AtSiteRow], dataset: str, site: str, one: str, other: str, draws: int) -> Gain:
@@ -110,9 +126,9 @@ def prices(costs: Sequence[Cost], dataset: str) -> str:
     return table(["strategy", "MB that a site sends", "processor seconds of all sites"], lines)
 
 
-def differences(found: Sequence[Gain], dataset: str, against: str) -> str:
-    """What the federated strategies gain against another, with intervals and the range over seeds."""
-    own = [gain for gain in found if gain.dataset == dataset and gain.against == against]
+def differences(found: Sequence[Gain], dataset: str, *, pooled: bool) -> str:
+    """What the federated strategies gain against pooled, or else local training, with intervals."""
+    own = [gain for gain in found if gain.dataset == dataset and (gain.against == POOLED) == pooled]
     sites = list(dict.fromkeys(gain.site for gain in own))
     cell = {(gain.strategy, gain.site): _told(gain) for gain in own}
     return table(["strategy", *sites], [[name, *(cell[name, site] for site in sites)] for name in FEDERATED])
@@ -125,22 +141,23 @@ def _told(gain: Gain) -> str:
 
 
 def sentences(found: Sequence[Gain]) -> list[str]:
-    """What the numbers say of federated averaging, made from them."""
-    return [said for gain in found if gain.strategy == AVERAGED for said in _said(gain)]
+    """What the numbers say of federated averaging, without and with steps of the site's own; made from them."""
+    return [said for name in CALLED for gain in found if gain.strategy == name for said in _said(gain)]
 
 
 def _said(gain: Gain) -> list[str]:
     if gain.estimate is None:
         return []
+    name = CALLED[gain.strategy]
     if gain.site == ALL and gain.against == POOLED:
         near = "within" if abs(gain.estimate) <= NEAR else "not within"
-        return [f"{gain.dataset}: federated averaging is {near} {NEAR} Dice of pooled training: {_told(gain)}."]
-    if gain.site != ALL and gain.against == LOCAL:
+        return [f"{gain.dataset}: {name} is {near} {NEAR} Dice of pooled training: {_told(gain)}."]
+    if gain.site != ALL and gain.against != POOLED:
         verdict = "not told apart from"
         if gain.low is not None and gain.low > 0:
             verdict = "better than"
         elif gain.high is not None and gain.high < 0:
             verdict = "worse than"
         site = f"{gain.dataset}, site '{gain.site}'"
-        return [f"{site}: federated averaging is {verdict} training alone: {_told(gain)}."]
+        return [f"{site}: {name} is {verdict} training alone: {_told(gain)}."]
     return []

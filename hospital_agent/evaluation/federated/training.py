@@ -25,8 +25,14 @@ from hospital_agent.training.segmenter import segmentation_loss
 from hospital_agent.training.tiles import endless_tiles, tile_dice
 
 POOLED, LOCAL, AVERAGED, PROXIMAL, OWN_NORMS = "pooled", "local", "fedavg", "fedprox", "fedbn"
-STRATEGIES = (POOLED, LOCAL, AVERAGED, PROXIMAL, OWN_NORMS)
-FEDERATED = (AVERAGED, PROXIMAL, OWN_NORMS)
+AVERAGED_TUNED, LOCAL_TUNED = "fedavg_tuned", "local_tuned"
+STRATEGIES = (POOLED, LOCAL, AVERAGED, PROXIMAL, OWN_NORMS, LOCAL_TUNED, AVERAGED_TUNED)
+FEDERATED = (AVERAGED, PROXIMAL, OWN_NORMS, AVERAGED_TUNED)
+TUNED = {AVERAGED_TUNED: AVERAGED, LOCAL_TUNED: LOCAL}
+"""What each site trains on with its own images, after the end of another strategy."""
+ALONE = {AVERAGED_TUNED: LOCAL_TUNED}
+"""Whom a federated strategy is held against where that is not `LOCAL`: as many steps are taken by both."""
+TUNING_ROUNDS, TUNING_RATE = 2, 1 / 3  # of as many steps as a round; of the learning rate of the first round
 State = Mapping[str, torch.Tensor]
 
 
@@ -50,6 +56,8 @@ class FederatedPlan:
     def local(self, strategy: str) -> LocalPlan:
         """Of one site under a strategy."""
         plan = LocalPlan(self.rounds, self.steps, self.learning_rate)
+        if strategy in TUNED:
+            return replace(plan, rounds=TUNING_ROUNDS, learning_rate=self.learning_rate * TUNING_RATE)
         if strategy == PROXIMAL:
             return replace(plan, proximal=self.proximal)
         return replace(plan, local_norms=strategy == OWN_NORMS)
@@ -120,7 +128,7 @@ class Strategies:
             place.parent.mkdir(parents=True, exist_ok=True)
             begun = time.process_time()
             made = self._train(strategy)
-            made = replace(made, seconds=time.process_time() - begun)
+            made = replace(made, seconds=time.process_time() - begun + (made.seconds or 0.0))
             torch.save(asdict(made), place.with_suffix(".new"))
             place.with_suffix(".new").replace(place)
         return Trained(**torch.load(place, weights_only=True))
@@ -139,6 +147,8 @@ class Strategies:
         )
 
     def _train(self, strategy: str) -> Trained:
+        if strategy in TUNED:
+            return self._tuned(strategy, self.trained(TUNED[strategy]))
         names = [site.name for site in self.sites]
         if strategy == POOLED:
             together = self._trainer(_pooled(self.sites), strategy)
@@ -160,10 +170,11 @@ class Strategies:
         network = UNet(self.task.shape).to(self._device)
         own = zlib.crc32(site.name.encode())
 
+        earlier = self.plan.rounds if strategy in TUNED else 0
+
         def batches(number: int) -> Iterator[object]:
-            return endless_tiles(
-                site.train, self.task.plan.patch, self.plan.batch, np.random.default_rng([self.seed, own, number])
-            )
+            rng = np.random.default_rng([self.seed, own, earlier + number])
+            return endless_tiles(site.train, self.task.plan.patch, self.plan.batch, rng)
 
         tiles = _fixed_tiles(site.held_out, self.task, np.random.default_rng([self.seed, own, 0]))
         return LocalTrainer(
@@ -171,9 +182,19 @@ class Strategies:
             self.plan.local(strategy), cases=len(site.train), patients=site.patients, judged_cases=len(tiles),
         )  # fmt: skip
 
+    def _tuned(self, strategy: str, before: Trained) -> Trained:
+        """Every site trains its network of another strategy on; `seconds` are those of that strategy."""
+        made = {}
+        for site in self.sites:
+            trainer = self._trainer(site, strategy)
+            trainer.network.load_state_dict(before.by_site[site.name])
+            self._alone(trainer)
+            made[site.name] = _state(trainer.network)
+        return replace(before, by_site=made)
+
     def _alone(self, trainer: LocalTrainer) -> None:
         weights: Float64Array = trainer.shared.read()
-        for number in range(1, self.plan.rounds + 1):
+        for number in range(1, trainer.plan.rounds + 1):
             weights = trainer.trained(weights, number)
 
 

@@ -103,12 +103,41 @@ def test_strategies_make_the_networks_that_they_should(data, out):
     assert strategies.trained(AVERAGED).megabytes == pytest.approx(8e-6 * (5 + 2 * (weights + 5) + 5))
 
 
+def test_tuned_networks_go_on_from_others_at_each_site(data, out):
+    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    weights = {
+        (name, site): torch.cat([value.flatten() for value in strategies.trained(name).by_site[site].values()])
+        for name in (AVERAGED, LOCAL, "fedavg_tuned", "local_tuned")
+        for site in ("many", "few")
+    }
+    distance = {
+        (one, other): float((weights[one, "few"] - weights[other, "few"]).norm())
+        for one in ("fedavg_tuned", "local_tuned")
+        for other in (AVERAGED, LOCAL)
+    }
+    assert 0 < distance["fedavg_tuned", AVERAGED] < distance["fedavg_tuned", LOCAL]
+    assert 0 < distance["local_tuned", LOCAL] < distance["local_tuned", AVERAGED]
+    assert not torch.equal(weights["fedavg_tuned", "many"], weights["fedavg_tuned", "few"])
+    assert strategies.trained("fedavg_tuned").megabytes == strategies.trained(AVERAGED).megabytes
+    assert strategies.trained("local_tuned").seconds > strategies.trained(LOCAL).seconds
+
+
+def test_tuning_sees_other_tiles_than_the_training(data, out):
+    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    site = strategies.sites[0]
+    drawn = [
+        next(strategies._trainer(site, name)._batches(number))[0].numpy().tobytes()
+        for name, number in ((LOCAL, 1), (LOCAL, 2), ("local_tuned", 1), ("local_tuned", 2))
+    ]
+    assert len(set(drawn)) == 4
+
+
 def test_the_report_is_made_of_all_strategies_and_sites(out):
     report = (out / "report.md").read_text()
     assert all(f"| {strategy} |" in report for strategy in STRATEGIES)
     assert "'few': 1 of 3 parts of the patients, contrast and noise of strength 3" in report
     assert (
-        len((out / "results.csv").read_text().splitlines()) == 1 + 2 * 2 * 5 * 2
+        len((out / "results.csv").read_text().splitlines()) == 1 + 2 * 2 * len(STRATEGIES) * 2
     )  # seeds, patients, strategies, sites
     assert json.loads((out / "run.json").read_text())["seeds"] == [0, 1]
 
@@ -153,6 +182,15 @@ def rows(gain):
     ]  # fmt: skip
 
 
+def test_what_is_tuned_is_held_against_what_is_tuned():
+    told = [replace(row, dice=row.dice + 0.2) if row.strategy == "local_tuned" else row for row in rows(0.1)]
+    found = {(one.site, one.strategy, one.against): one.estimate for one in tables.gains(told, draws=50)}
+    assert found["few", "fedavg_tuned", "local_tuned"] == pytest.approx(-0.2)
+    assert ("few", "fedavg_tuned", LOCAL) not in found
+    assert "| fedavg_tuned | -0.200" in tables.differences(tables.gains(told, draws=50), "d", pooled=False)
+    assert "is worse than training alone" in tables.sentences(tables.gains(told, draws=50))[3]
+
+
 def test_gains_are_paired():
     found = {(one.site, one.strategy, one.against): one for one in tables.gains(rows(0.1), draws=200)}
     gain = found["few", AVERAGED, LOCAL]
@@ -168,8 +206,8 @@ def test_gains_are_paired():
 )
 def test_sentences_follow_from_the_numbers(gain, near, verdict):
     said = tables.sentences(tables.gains(rows(gain), draws=200))
-    assert len(said) == 3
-    assert f"is {near} 0.02 Dice of pooled" in said[-1]
+    assert len(said) == 6
+    assert f"federated averaging is {near} 0.02 Dice of pooled" in said[2]
     assert f"site 'many': federated averaging is {verdict} training alone" in said[0]
 
 
