@@ -1,7 +1,8 @@
 """The check itself: everything up in containers, an alert, a federated result, outages, and the count at the end."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,12 +20,27 @@ from demo.system import Clinic
 
 SEED = 4
 HEALTHY_S = 300.0
+PATIENCE = 3.0  # times the seconds that processes get
+SAYS_AFTER_S = 20.0
 # Whom each image runs as, so that a read-only root and an ordinary user are seen and not only written down.
 ORDINARY = "10001:10001"
 
 
 class ContainerStory(Story):
     """Patients for inboxes that another user reads: what is dropped there may be moved away by the agent."""
+
+    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+        """As a story waits, with more patience: the machine runs ten containers. Says what it waits for."""
+        begun, told = time.monotonic(), False
+
+        def watched() -> bool:
+            nonlocal told
+            if not told and time.monotonic() - begun > SAYS_AFTER_S:
+                told = True
+                self.say(f"waiting for {what}, at most {PATIENCE * seconds:.0f} s")
+            return done()
+
+        super().wait(watched, PATIENCE * seconds, what)
 
     def _send(self, hospital: Clinic) -> None:
         before = os.umask(0)

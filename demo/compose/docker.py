@@ -3,9 +3,10 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Timer
 
 from demo.programs import ProgramFailed
 
@@ -78,9 +79,40 @@ class Project:
         Raises:
             ProgramFailed: it ended with another status than 0, or not in time.
         """
-        environment = {**self.docker.environment, "COMPOSE_PROJECT_NAME": self.name}
+        return run(self._command(arguments), self._environment, seconds=seconds, cwd=self.folder, told=told)
+
+    def follow(self, *arguments: str, say: Callable[[str], None], seconds: float) -> None:
+        """The same for a command that takes minutes: each line is said as it comes.
+
+        Raises:
+            ProgramFailed: it ended with another status than 0, or not in time.
+        """
+        command, lines = self._command(arguments), list[str]()
+        with subprocess.Popen(  # noqa: S603
+            command, env=self._environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+        ) as process:  # fmt: skip
+            end = Timer(seconds, process.kill)
+            end.start()
+            try:
+                for line in process.stdout or ():
+                    lines.append(line)
+                    say(line.rstrip())
+                status = process.wait()
+            finally:
+                end.cancel()
+                process.kill()
+        if status != 0:
+            said = "".join(lines)[-_TOLD:]
+            raise ProgramFailed(f"`{' '.join(command)}` ended with status {status}:\n{said}")
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
         chosen = [word for profile in self.profiles for word in ("--profile", profile)]
-        return run([*self.compose, *chosen, *arguments], environment, seconds=seconds, cwd=self.folder, told=told)
+        return [*self.compose, *chosen, *arguments]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**self.docker.environment, "COMPOSE_PROJECT_NAME": self.name}
 
     def container(self, service: str) -> str:
         """The id of a service's container."""

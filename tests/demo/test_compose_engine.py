@@ -122,3 +122,15 @@ def test_a_command_that_fails_or_hangs_is_told(path):
         run(["/bin/sh", "-c", "echo out of milk >&2; exit 3"], {}, seconds=20)
     with pytest.raises(ProgramFailed, match=r"did not end within 0\.2|within 0 s"):
         run(["/bin/sleep", "20"], {}, seconds=0.2)
+
+
+def test_a_command_that_takes_long_is_told_line_by_line_and_ends_in_time(path, tmp_path):
+    _program(path, "compose", "echo round 1; echo round 2 >&2; [ $1 = well ]")
+    project, said = Project(Docker(), ("compose",), tmp_path, "trial"), []
+    project.follow("well", say=said.append, seconds=20)
+    assert said == ["round 1", "round 2"]
+    with pytest.raises(ProgramFailed, match="round 2"):
+        project.follow("badly", say=said.append, seconds=20)
+    _program(path, "compose", "exec /bin/sleep 20")
+    with pytest.raises(ProgramFailed, match="status -9"):
+        project.follow("well", say=said.append, seconds=0.3)
