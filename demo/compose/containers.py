@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from demo.compose.docker import Docker
 from demo.programs import ProgramFailed
@@ -20,6 +21,7 @@ class Containers:
     def __init__(self, docker: Docker, ids: Mapping[str, str]) -> None:
         self.docker, self.ids = docker, dict(ids)
         self.down: set[str] = set()
+        self.crashed: dict[str, int] = {}
         self._looked = 0.0
 
     def kill(self, name: str) -> str:
@@ -33,13 +35,27 @@ class Containers:
         self.docker("start", self.ids[name])
         self.down.discard(name)
 
+    def crash(self, name: str) -> None:
+        """End the program from inside, as a fault of its own would: the engine has to bring it back.
+
+        `kill -9 -1` reaches everything in the container but its first process, which ends with what it started.
+        """
+        with suppress(ProgramFailed):  # the container ends under the command
+            self.docker("exec", self.ids[name], "sh", "-c", "kill -9 -1")
+        self.crashed[name] = self.crashed.get(name, 0) + 1
+
+    def is_back(self, name: str) -> bool:
+        """Whether the engine has restarted what crashed."""
+        status, _, restarts = self.states()[name]
+        return status == "running" and int(restarts) == self.crashed[name]
+
     def check(self) -> None:
-        """Raises ProgramFailed if one ended that nobody killed, or came back by itself after a crash."""
+        """Raises ProgramFailed if one ended that nobody killed, or came back by itself after a crash of its own."""
         if time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
         for name, (status, _, restarts) in self.states().items():
-            if name not in self.down and (status != "running" or restarts != "0"):
+            if name not in {*self.down, *self.crashed} and (status != "running" or restarts != "0"):
                 tail = self.docker.logs(self.ids[name], "20")
                 raise ProgramFailed(f"{name} is {status} and was restarted {restarts} times. Its log ends:\n{tail}")
 

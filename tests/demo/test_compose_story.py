@@ -91,6 +91,18 @@ def test_a_container_that_ends_or_crashes_is_told_and_one_that_was_killed_is_not
         containers.check()
 
 
+def test_a_crash_is_over_when_the_engine_has_restarted_the_program_once():
+    containers = Containers(FakeDocker("exited none 0\n"), {"a": "1"})
+    containers.crash("a")
+    assert containers.docker.told == [("exec", "1", "sh", "-c", "kill -9 -1")]
+    assert not containers.is_back("a")
+    containers.docker.says = "running starting 1\n"
+    assert containers.is_back("a")
+    containers.check()  # it was meant to happen
+    containers.docker.says = "running starting 2\n"
+    assert not containers.is_back("a")
+
+
 def test_who_is_unwell_is_named():
     containers = Containers(FakeDocker("running healthy 0\nrunning starting 0\n"), {"a": "1", "b": "2"})
     assert containers.unwell() == {"b": "starting"}
