@@ -40,7 +40,7 @@ class Bases:
         listed = " and ".join(self.names)
         if self.stand_ins:
             return (
-                f"STAND-INS for {listed}: Debian's own Python and PostgreSQL, since no registry was asked or answered; "
+                f"STAND-INS for {listed}: Debian's own Python and PostgreSQL; "
                 "the true base images are not tried by this run"
             )
         return f"the true base images {listed}"

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -74,8 +74,8 @@ def check(folder: Path, images: Path, say: Say, *, choice: Choice, keep: bool) -
             sizes = build(docker, compose, folder, VERSION)
         told.prove("images are built, the agent's with federation", _sizes(docker, sizes, standing.names[0]))
         _story(at_the_end.enter_context(_up(ContainerFederation(docker, compose, folder, say), told, keep=keep)), told)
-    say(f"all proved with containers, in {told.seconds:.0f} s, on {standing.sentence}")
     print("\n" + told.table() + "\n", flush=True)  # noqa: T201 - the account at the end
+    say(f"all proved with CONTAINERS, in {told.seconds:.0f} s, on {standing.sentence}")
 
 
 def _sizes(docker: Docker, sizes: dict[str, float], base: str) -> str:
@@ -122,15 +122,14 @@ def _story(system: ContainerFederation, told: Told) -> None:
     told.prove("ordinary users, read-only roots, no capabilities", _rights(system))
     with told.phase("patients come; one scanner changes"):
         alert = alert_is_raised(story)
-    reports = {site.site: str(site.last_report_at) for site in system.sites().values() if site.last_report_at}
-    if len(reports) < len(SITES):
-        raise proof.NotProved(f"Only {', '.join(reports) or 'nobody'} reported to the centre.")
-    told.prove("every site's reports reach the centre", f"last at {', '.join(reports.values())}")
+    told.prove("every site's reports reach the centre", _reports(system))
     told.prove("the changed site alerts, and no other", f"{alert.site}: {alert.title}")
     told.prove("the dashboard shows it", proof.prove_dashboard(story, alert, system.folder))
     with told.phase("a federated calibration"):
         calibration.run("gaussian")
-    told.prove("a calibration over three sites ends well", "secure sums over TLS, keys of nodes and sites checked")
+    told.prove(
+        "a calibration over three sites ends well", f"over TLS, with the keys of nodes and sites: {calibration.last}"
+    )
     with told.phase(f"the networks of {CUT} are cut and mended"):
         line_is_cut(story, calibration)
     told.prove(
@@ -139,12 +138,24 @@ def _story(system: ContainerFederation, told: Told) -> None:
     _kill_each(story, system, calibration, told)
     with told.phase("a federated calibration after all of it"):
         calibration.run("gaussian")
+    told.prove("a calibration ends well after all of it", calibration.last)
     with told.phase("counting"):
         counts = nothing_is_lost(story)
         story.wait(lambda: not system.programs.unwell(), HEALTHY_S, "every health check to say healthy")
     told.prove("nothing was lost", "; ".join(f"{name} sent {c.sent}, stored {c.stored}" for name, c in counts.items()))
-    told.prove("ledgers verify, and every report in them is at the centre", f"reports {proof.prove_all_arrived(story)}")
+    told.prove("ledgers verify, and every report in them is at the centre", _listed(proof.prove_all_arrived(story)))
     told.prove("every health check says healthy", f"{len(system.programs.ids)} containers")
+
+
+def _reports(system: ContainerFederation) -> str:
+    last = {site.site: site.last_report_at for site in system.sites().values() if site.last_report_at is not None}
+    if len(last) < len(SITES):
+        raise proof.NotProved(f"Only {', '.join(last) or 'nobody'} reported to the centre.")
+    return _listed({name: f"last at {at:%H:%M:%S} UTC" for name, at in last.items()})
+
+
+def _listed(told: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {what}" for name, what in told.items())
 
 
 def _kill_each(story: Story, system: ContainerFederation, calibration: ContainerCalibration, told: Told) -> None:

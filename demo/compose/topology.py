@@ -127,6 +127,7 @@ class ContainerCalibration:
 
     def __init__(self, story: Story, system: ContainerFederation) -> None:
         self.story, self.system, self.lines = story, system, system.node_lines
+        self.last = ""  # what the last run said at its end
 
     def wait_for_nodes(self) -> None:
         """Until every site's node is there."""
@@ -141,9 +142,13 @@ class ContainerCalibration:
         begun = time.monotonic()
         self.system.centre.project.follow(
             "exec", "-T", "superlink", "central-server", "federate", job, "--deadline", str(deadline_s),
-            say=lambda line: self.story.say(f"  {line}"), seconds=LONGEST_RUN_S,
+            say=self._tell, seconds=LONGEST_RUN_S,
         )  # fmt: skip
         self.story.say(f"{job} over {len(self.system.hospitals)} sites took {time.monotonic() - begun:.0f} s")
+
+    def _tell(self, line: str) -> None:
+        self.last = line
+        self.story.say(f"  {line}")
 
     def _all_there(self) -> bool:
         try:
