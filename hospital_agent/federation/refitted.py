@@ -38,14 +38,22 @@ def refit(base: Path, out: Path, chosen: Sequence[Proposal]) -> str:
     return finished(partial, out, manifest, (*FITTED, QUALITY), with_federated_part(base, chosen))
 
 
-def begun(base: Path, out: Path, chosen: Sequence[Proposal]) -> tuple[Path, dict[str, Any]]:
-    """A folder beside `out` that holds the base still, and the manifest that it is to get; its files are not in yet."""
+def begun(base: Path, out: Path, chosen: Sequence[Proposal], ending: str = "") -> tuple[Path, dict[str, Any]]:
+    """A folder beside `out` that holds the base still, and the manifest that it is to get; its files are not in yet.
+
+    Args:
+        ending: of the version, where a site does more to a proposal than to take it as it is.
+
+    Raises:
+        ModelMismatch: a part of the base is damaged, which new hashes would hide.
+    """
+    load_model(base, with_network=False)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copytree(base, partial, copy_function=link_or_copy)
     manifest: dict[str, Any] = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
-    manifest["version"] = version_of(manifest["version"], chosen[-1].run)
+    manifest["version"] = version_of(manifest["version"], chosen[-1].run, ending)
     cards = [dict(one.card) for one in chosen]
     manifest["made_from"] = {**manifest["made_from"], "base": hash_of(base), "federated": cards}
     return partial, manifest
@@ -55,7 +63,7 @@ def finished(partial: Path, out: Path, manifest: Mapping[str, Any], changed: Ite
     """The folder under its own name, once it can be loaded; returns its hash.
 
     Raises:
-        ModelMismatch: it is no model folder, or a part that did not change is not the base's.
+        ModelMismatch: it is no model folder.
     """
     write_manifest(partial, manifest, changed)
     written(partial / "MODEL_CARD.md", card.encode())
@@ -93,9 +101,9 @@ def put(folder: Path, one: Proposal) -> None:
         written(folder / QUALITY, as_json(quality))
 
 
-def version_of(base: str, run: str) -> str:
+def version_of(base: str, run: str, ending: str = "") -> str:
     """The version of what a run made of a model, fit for a report."""
-    suffix = f"+fed.{run[:8]}"
+    suffix = f"+fed.{run[:8]}{ending}"
     return base[: LONGEST_VERSION - len(suffix)] + suffix
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from hospital_agent.analysis.errors import ModelMismatch
 from hospital_agent.federation.autoencoders import ACTIVATIONS, MASKS, WEIGHTS
 from hospital_agent.federation.in_use import model_in_use, versions
 from hospital_agent.federation.labelled import bundled, load, weights_file
@@ -115,6 +116,16 @@ class TestVersions:
         for run in (MASK_RUN, ACTIVATION_RUN):
             with pytest.raises(SettingsError, match="roll back first"):
                 prepare(site, run)
+
+    def test_a_damaged_base_gets_no_new_hashes(self, site: Settings, model: Path, tmp_path: Path) -> None:
+        base = tmp_path / "base"
+        shutil.copytree(model, base)
+        other = site.model_copy(update={"model_dir": base})
+        ranges = base / "validation.json"
+        ranges.write_text(ranges.read_text().replace("900.0", "901.0"))
+        for run in (MASK_RUN, ACTIVATION_RUN):
+            with pytest.raises(ModelMismatch, match=r"validation\.json"):
+                prepare(other, run)
 
     def test_a_changed_file_is_not_put_to_use(self, site: Settings) -> None:
         file = site.federation_dir / "proposals" / MASK_RUN / WEIGHTS[MASKS]
