@@ -139,6 +139,12 @@ def versions() -> None:
 def accept(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or its first digits.")],
     anyway: Annotated[bool, typer.Option("--anyway", help="Even where the comparison speaks against it.")] = False,
+    tune: Annotated[
+        int,
+        typer.Option(
+            metavar="STEPS", min=0, max=2000, help="Train a proposed network on with this site's own images first."
+        ),
+    ] = 0,
 ) -> None:
     """Compare a proposal with what is in use on this site's own cases, and put it to use. Settings: AGENT_..."""
     from dataclasses import asdict
@@ -147,7 +153,7 @@ def accept(
     from hospital_agent.settings import load_settings
 
     settings = load_settings()
-    prepared = made.prepare(settings, run, say=say)
+    prepared = made.prepare(settings, run, say=say, tune=tune)
     compared = None if prepared.comparison is None else asdict(prepared.comparison)
     accepted = prepared.objection is None or anyway
     if accepted:

@@ -20,6 +20,7 @@ from hospital_agent.federation.labelled import bundled, labelled_cases, load
 from hospital_agent.federation.phantoms import look_at_phantoms
 from hospital_agent.federation.proposals import NETWORK, Proposal
 from hospital_agent.federation.refitted import begun, finished, with_federated_part, write_manifest, written
+from hospital_agent.federation.tuned import trained_on
 from hospital_agent.fitting import fit
 from hospital_agent.mask_autoencoder_files import DESCRIPTION
 from hospital_agent.model_folder import FITTED, QUALITY, load_model
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 HELD_OUT = "images of this site's patients from whom the training did not learn"
 PHANTOMS = "analytic phantoms, which are no patients"
+TUNED = """
+The network was then trained on for {steps} steps with images of this site alone, by those patients who had taught it.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class NetworkComparison:
         return None
 
 
-def refit_network(settings: Settings, base: Path, out: Path, chosen: Proposal, say: Say) -> str:
+def refit_network(settings: Settings, base: Path, out: Path, chosen: Proposal, say: Say, tune: int = 0) -> str:
     """Write the folder, whole or not at all; returns its hash.
 
     An activation autoencoder knows the features of the network before and is left out, with the scores that need it.
@@ -64,18 +68,22 @@ def refit_network(settings: Settings, base: Path, out: Path, chosen: Proposal, s
 
     Args:
         out: must not exist yet.
+        tune: steps that the network is trained on here first (`tuned`); 0 for none.
 
     Raises:
-        NoData: the site has no images to fit to.
+        NoData: the site has no images to fit to, or nobody to train on with.
         TooFewCases: they are of fewer than two patients.
-        SettingsError: the network is not the one of the card.
+        SettingsError: the network is not the one of the card, or worse here after training on.
     """
-    partial, manifest = begun(base, out, [chosen])
+    partial, manifest = begun(base, out, [chosen], f".tuned{tune}" if tune else "")
     wanted = frozenset(load_model(base, with_network=False).ood) - scores_on(ACTIVATIONS)
     written(partial / NETWORK, chosen.checked(NETWORK))
     for name in AUTOENCODER_FILES:
         (partial / name).unlink(missing_ok=True)
     write_manifest(partial, manifest, [NETWORK])
+    if tune:
+        written(partial / NETWORK, trained_on(settings, partial, chosen, tune, say))
+        write_manifest(partial, manifest, [NETWORK])
     if WEIGHTS[ACTIVATIONS] in manifest["files"]:
         say("the activation autoencoder is left out: it knows the features of the network before")
     seen, directions = shown_by(settings, partial, say)
@@ -83,7 +91,8 @@ def refit_network(settings: Settings, base: Path, out: Path, chosen: Proposal, s
     put_fitted(partial, fitted)
     put_fences(partial, seen, say)
     changed = (NETWORK, *FITTED, QUALITY, DESCRIPTION)
-    return finished(partial, out, manifest, changed, with_federated_part(base, [chosen]))
+    own = TUNED.format(steps=tune) if tune else ""
+    return finished(partial, out, manifest, changed, with_federated_part(base, [chosen]) + own)
 
 
 def compare_networks(

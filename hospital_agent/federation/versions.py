@@ -44,35 +44,42 @@ class Prepared:
     objection: str | None
 
 
-def prepare(settings: Settings, run: str, clock: Clock = utc_now, say: Say = lambda _: None) -> Prepared:
+def prepare(
+    settings: Settings, run: str, clock: Clock = utc_now, say: Say = lambda _: None, *, tune: int = 0
+) -> Prepared:
     """Make the version of a proposal and compare it with the one in use; nothing is put to use.
 
     Args:
         run: its id, or how that begins.
+        tune: steps that a proposed network is trained on at this site first; 0 for none.
 
     Raises:
-        SettingsError: there is no such proposal, it is for another model, damaged, or in use already.
+        SettingsError: there is no such proposal, it is for another model, damaged, in use already, holds no network to
+            train on, or the network was worse afterwards.
+        NoData: the site has nothing to fit it to, or nobody to train on with.
     """
     base = settings.model_dir or SHIPPED_MODEL
     chosen = proposal(settings, run)
     if chosen.model != hash_of(base):
         raise SettingsError("This proposal was made for another model than the one in AGENT_MODEL_DIR.")
     stack = versions(settings)
+    if tune and NETWORK not in chosen.card["files"]:
+        raise SettingsError("This proposal holds no network that could be trained on.")
     runs = _with(settings, stack[-1].runs if stack else (), chosen, say)
-    if stack and stack[-1].runs == runs:
-        raise SettingsError("This proposal is in use already.")
     parts = [proposal(settings, one) for one in runs]
-    name = "-".join(part.run[:12] for part in parts)
+    name = "-".join(part.run[:12] for part in parts) + (f"-tuned{tune}" if tune else "")
+    if stack and stack[-1].folder == name:
+        raise SettingsError("This proposal is in use already.")
     out = settings.federation_dir / FOLDER / name
     if not out.is_dir():
-        _make(settings, base, out, parts, say)
+        _make(settings, base, out, parts, say, tune)
     change = Change(rfc3339(clock()), "accept", hash_of(base), runs, hash_of(out), name)
     return Prepared(change, *_compared(settings, chosen, parts, stack[-1].runs if stack else (), out, say))
 
 
-def _make(settings: Settings, base: Path, out: Path, parts: Sequence[Proposal], say: Say) -> None:
+def _make(settings: Settings, base: Path, out: Path, parts: Sequence[Proposal], say: Say, tune: int) -> None:
     if NETWORK in parts[-1].card["files"]:
-        refit_network(settings, base, out, parts[-1], say)
+        refit_network(settings, base, out, parts[-1], say, tune)
     elif any(_autoencoder(part) for part in parts):
         refit_autoencoders(settings, base, out, parts, say)
     else:
