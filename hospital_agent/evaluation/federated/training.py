@@ -29,10 +29,11 @@ AVERAGED_TUNED, LOCAL_TUNED = "fedavg_tuned", "local_tuned"
 STRATEGIES = (POOLED, LOCAL, AVERAGED, PROXIMAL, OWN_NORMS, LOCAL_TUNED, AVERAGED_TUNED)
 FEDERATED = (AVERAGED, PROXIMAL, OWN_NORMS, AVERAGED_TUNED)
 TUNED = {AVERAGED_TUNED: AVERAGED, LOCAL_TUNED: LOCAL}
-"""What each site trains on with its own images, after the end of another strategy."""
+"""What each site trains on with its own images, after the end of another strategy, and keeps where it is no worse."""
 ALONE = {AVERAGED_TUNED: LOCAL_TUNED}
 """Whom a federated strategy is held against where that is not `LOCAL`: as many steps are taken by both."""
 TUNING_ROUNDS, TUNING_RATE = 2, 1 / 3  # of as many steps as a round; of the learning rate of the first round
+JUDGED_TILES = 4  # of each held-out image, where they choose between two networks
 State = Mapping[str, torch.Tensor]
 
 
@@ -176,19 +177,27 @@ class Strategies:
             rng = np.random.default_rng([self.seed, own, earlier + number])
             return endless_tiles(site.train, self.task.plan.patch, self.plan.batch, rng)
 
-        tiles = _fixed_tiles(site.held_out, self.task, np.random.default_rng([self.seed, own, 0]))
+        judged = [*site.held_out] * (JUDGED_TILES if strategy in TUNED else 1)
+        tiles = _fixed_tiles(judged, self.task, np.random.default_rng([self.seed, own, 0]))
         return LocalTrainer(
             network, batches, segmentation_loss, lambda net: [tile_dice(net, [tile]) for tile in tiles],
             self.plan.local(strategy), cases=len(site.train), patients=site.patients, judged_cases=len(tiles),
         )  # fmt: skip
 
     def _tuned(self, strategy: str, before: Trained) -> Trained:
-        """Every site trains its network of another strategy on; `seconds` are those of that strategy."""
+        """Every site trains its network of another strategy on, and goes back where held-out patients are worse off.
+
+        `seconds` are those of that strategy.
+        """
         made = {}
         for site in self.sites:
             trainer = self._trainer(site, strategy)
             trainer.network.load_state_dict(before.by_site[site.name])
+            begun = trainer.shared.read()
+            wanted = trainer.dice_sum(begun)
             self._alone(trainer)
+            if trainer.dice_sum(trainer.shared.read()) < wanted:
+                trainer.shared.write(begun)
             made[site.name] = _state(trainer.network)
         return replace(before, by_site=made)
 

@@ -103,10 +103,25 @@ def test_strategies_make_the_networks_that_they_should(data, out):
     assert strategies.trained(AVERAGED).megabytes == pytest.approx(8e-6 * (5 + 2 * (weights + 5) + 5))
 
 
-def test_tuned_networks_go_on_from_others_at_each_site(data, out):
+def test_a_tuned_network_that_is_worse_is_not_kept(data, out, monkeypatch):
     strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    judged = iter([0.8, 0.7, 0.7, 0.8])
+    monkeypatch.setattr("hospital_agent.training.local_training.LocalTrainer.dice_sum", lambda self, _: next(judged))
+    before, after = strategies.trained(LOCAL), strategies._train("local_tuned")
+    same = {
+        site: all(torch.equal(before.by_site[site][name], value) for name, value in state.items())
+        for site, state in after.by_site.items()
+    }
+    assert same == {"many": True, "few": False}
+
+
+def test_tuned_networks_go_on_from_others_at_each_site(data, out, monkeypatch):
+    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    monkeypatch.setattr("hospital_agent.training.local_training.LocalTrainer.dice_sum", lambda self, _: 0.5)
+    made = {name: strategies.trained(name) for name in (AVERAGED, LOCAL)}
+    made |= {name: strategies._train(name) for name in ("fedavg_tuned", "local_tuned")}
     weights = {
-        (name, site): torch.cat([value.flatten() for value in strategies.trained(name).by_site[site].values()])
+        (name, site): torch.cat([value.flatten() for value in made[name].by_site[site].values()])
         for name in (AVERAGED, LOCAL, "fedavg_tuned", "local_tuned")
         for site in ("many", "few")
     }
