@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from demo import proof
@@ -16,6 +16,7 @@ from demo.compose.told import Told
 from demo.compose.topology import VERSION, ContainerCalibration, ContainerFederation
 from demo.outages import CUT, KILLED, alert_is_raised, is_killed, line_is_cut, nothing_is_lost
 from demo.patients import SITES
+from demo.programs import ProgramFailed
 from demo.story import Say, Story
 from demo.system import Clinic
 
@@ -104,8 +105,9 @@ def _up(system: ContainerFederation, told: Told, *, keep: bool) -> Iterator[Cont
 
 
 def _keep_logs(system: ContainerFederation) -> None:
-    for name, container in system.programs.ids.items():
-        (system.folder / f"{name}.log").write_text(system.docker.logs(container))
+    for project in (system.centre.project, *(hospital.project for hospital in system.hospitals)):
+        with suppress(ProgramFailed):  # what went wrong is more than that its log cannot be read
+            project.folder.with_suffix(".log").write_text(project("logs", "--no-color"))
     system.say(f"logs of all programs are in {system.folder}")
 
 

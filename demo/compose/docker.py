@@ -41,7 +41,7 @@ class Docker:
         """
         return run(["docker", *arguments], self.environment, seconds=seconds, cwd=cwd)
 
-    def logs(self, container: str, lines: str = "all") -> str:
+    def logs(self, container: str, lines: str) -> str:
         """What a container's program said."""
         return run(["docker", "logs", "--tail", lines, container], self.environment, seconds=60, both=True)
 
