@@ -58,7 +58,7 @@ def revoke(name: SiteName) -> None:
 
 
 def federate(
-    job: Annotated[str, typer.Argument(help="Name of a job that the sites know, e.g. gaussian.")],
+    job: Annotated[str, typer.Argument(help="Such as gaussian; docs/federation.md lists all.")],
     option: Annotated[list[str] | None, typer.Option(help="name=value, for the job; may be given again.")] = None,
     deadline: Annotated[float, typer.Option(min=1, max=86400, help="Seconds that a site has for one answer.")] = 600,
     sites: Annotated[str | None, typer.Option(help="Ask these sites alone: a,b,c.")] = None,

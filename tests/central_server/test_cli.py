@@ -174,3 +174,8 @@ def test_check_runs_one_pass(environment: dict[str, str]) -> None:
 
 def test_the_openapi_document_can_be_printed(environment: dict[str, str]) -> None:
     assert json.loads(run("openapi")[1])["openapi"].startswith("3.1")
+
+
+def test_help_tells_what_an_argument_is() -> None:
+    told = CliRunner().invoke(app, ["federate", "--help"], env={"COLUMNS": "160"}).stdout
+    assert "Such as gaussian; docs/federation.md lists all." in told

@@ -241,3 +241,10 @@ class TestLooking:
 
 def test_every_command_is_documented() -> None:
     assert all((command.callback.__doc__ or "").strip() for command in app.registered_commands if command.callback)
+
+
+def test_help_tells_what_an_argument_is() -> None:
+    from typer.testing import CliRunner
+
+    told = CliRunner().invoke(app, ["federation", "accept", "--help"], env={"COLUMNS": "160"}).stdout
+    assert "Id of the run, or its first digits." in told
