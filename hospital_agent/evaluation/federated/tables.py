@@ -1,6 +1,6 @@
 """Tables of the study: mean Dice at each site, and what federated training gains and loses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,8 +93,15 @@ def mean_dice(rows: Sequence[AtSiteRow], dataset: str) -> str:
     """Strategy by site: mean over patients, then mean and SD over seeds."""
     own = [row for row in rows if row.dataset == dataset]
     sites = [*dict.fromkeys(row.site for row in own), ALL]
-    lines = [[name, *(_cell(own, name, site) for site in sites)] for name in STRATEGIES]
+    seeds = {name: len({row.seed for row in own if row.strategy == name}) for name in STRATEGIES}
+    lines = [[_on(name, seeds), *(_cell(own, name, site) for site in sites)] for name in STRATEGIES]
     return table(["strategy", *sites], lines)
+
+
+def _on(strategy: str, seeds: Mapping[str, int]) -> str:
+    """The strategy, and on how many seeds where others have more."""
+    count, most = seeds[strategy], max(seeds.values())
+    return strategy if count == most else f"{strategy} ({count} of {most} seeds)"
 
 
 def _cell(rows: Sequence[AtSiteRow], strategy: str, site: str) -> str:
@@ -131,7 +138,10 @@ def differences(found: Sequence[Gain], dataset: str, *, pooled: bool) -> str:
     own = [gain for gain in found if gain.dataset == dataset and (gain.against == POOLED) == pooled]
     sites = list(dict.fromkeys(gain.site for gain in own))
     cell = {(gain.strategy, gain.site): _told(gain) for gain in own}
-    return table(["strategy", *sites], [[name, *(cell[name, site] for site in sites)] for name in FEDERATED])
+    seeds = {gain.strategy: len(gain.seeds) for gain in own if gain.site == ALL}
+    return table(
+        ["strategy", *sites], [[_on(name, seeds), *(cell[name, site] for site in sites)] for name in FEDERATED]
+    )
 
 
 def _told(gain: Gain) -> str:

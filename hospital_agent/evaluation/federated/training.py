@@ -129,7 +129,8 @@ class Strategies:
             place.parent.mkdir(parents=True, exist_ok=True)
             begun = time.process_time()
             made = self._train(strategy)
-            made = replace(made, seconds=time.process_time() - begun + (made.seconds or 0.0))
+            own, before = time.process_time() - begun, made.seconds if strategy in TUNED else 0.0
+            made = replace(made, seconds=None if before is None else before + own)
             torch.save(asdict(made), place.with_suffix(".new"))
             place.with_suffix(".new").replace(place)
         return Trained(**torch.load(place, weights_only=True))

@@ -226,6 +226,22 @@ def test_sentences_follow_from_the_numbers(gain, near, verdict):
     assert f"site 'many': federated averaging is {verdict} training alone" in said[0]
 
 
+def test_a_strategy_with_fewer_seeds_says_so():
+    told = [row for row in rows(0.1) if row.strategy != "fedbn" or row.seed == 0]
+    assert "| fedbn (1 of 2 seeds) | " in tables.mean_dice(told, "d")
+    assert "| fedavg | " in tables.mean_dice(told, "d")
+    assert "| fedbn (1 of 2 seeds) | " in tables.differences(tables.gains(told, draws=50), "d", pooled=True)
+
+
+def test_seconds_that_nobody_took_are_not_counted_as_none(data, out, monkeypatch, tmp_path):
+    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    known = strategies.trained(LOCAL)
+    monkeypatch.setattr(strategies, "_folder", tmp_path)
+    monkeypatch.setattr(strategies, "_train", lambda _: replace(known, seconds=None))
+    assert strategies.trained("local_tuned").seconds is None
+    assert strategies.trained(POOLED).seconds is not None
+
+
 def test_an_image_without_a_dice_is_left_out():
     undefined = [replace(row, dice=None) for row in rows(0.1)]
     gain, *_ = tables.gains(undefined, draws=20)
