@@ -155,13 +155,18 @@ def sentences(found: Sequence[Gain]) -> list[str]:
     return [said for name in CALLED for gain in found if gain.strategy == name for said in _said(gain)]
 
 
+def _near(estimate: float) -> str:
+    if abs(estimate) <= NEAR:
+        return f"within {NEAR} Dice of"
+    return f"more than {NEAR} Dice {'above' if estimate > 0 else 'below'}"
+
+
 def _said(gain: Gain) -> list[str]:
     if gain.estimate is None:
         return []
     name = CALLED[gain.strategy]
     if gain.site == ALL and gain.against == POOLED:
-        near = "within" if abs(gain.estimate) <= NEAR else "not within"
-        return [f"{gain.dataset}: {name} is {near} {NEAR} Dice of pooled training: {_told(gain)}."]
+        return [f"{gain.dataset}: {name} is {_near(gain.estimate)} pooled training: {_told(gain)}."]
     if gain.site != ALL and gain.against != POOLED:
         verdict = "not told apart from"
         if gain.low is not None and gain.low > 0:

@@ -217,12 +217,16 @@ def test_gains_are_paired():
 
 @pytest.mark.parametrize(
     ("gain", "near", "verdict"),
-    [(0.1, "not within", "better than"), (-0.1, "not within", "worse than"), (0.0, "within", "not told apart from")],
+    [
+        (0.1, "more than 0.02 Dice above", "better than"),
+        (-0.1, "more than 0.02 Dice below", "worse than"),
+        (0.0, "within 0.02 Dice of", "not told apart from"),
+    ],
 )
 def test_sentences_follow_from_the_numbers(gain, near, verdict):
     said = tables.sentences(tables.gains(rows(gain), draws=200))
     assert len(said) == 6
-    assert f"federated averaging is {near} 0.02 Dice of pooled" in said[2]
+    assert f"federated averaging is {near} pooled training" in said[2]
     assert f"site 'many': federated averaging is {verdict} training alone" in said[0]
 
 
