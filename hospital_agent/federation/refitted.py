@@ -38,6 +38,11 @@ def refit(base: Path, out: Path, chosen: Sequence[Proposal]) -> str:
     return finished(partial, out, manifest, (*FITTED, QUALITY), with_federated_part(base, chosen))
 
 
+def partial_of(out: Path) -> Path:
+    """Where a folder is made before it is whole."""
+    return out.with_name(f"{out.name}.partial")
+
+
 def begun(base: Path, out: Path, chosen: Sequence[Proposal], ending: str = "") -> tuple[Path, dict[str, Any]]:
     """A folder beside `out` that holds the base still, and the manifest that it is to get; its files are not in yet.
 
@@ -48,7 +53,7 @@ def begun(base: Path, out: Path, chosen: Sequence[Proposal], ending: str = "") -
         ModelMismatch: a part of the base is damaged, which new hashes would hide.
     """
     load_model(base, with_network=False)
-    partial = out.with_name(f"{out.name}.partial")
+    partial = partial_of(out)
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copytree(base, partial, copy_function=link_or_copy)

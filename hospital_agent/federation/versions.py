@@ -1,5 +1,6 @@
 """From a proposal to what is in use, and back: always by a person, after a look at this site's own cases."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from hospital_agent.federation.looked_at import LookedAt, look_at_images
 from hospital_agent.federation.model_hash import hash_of
 from hospital_agent.federation.phantoms import look_at_phantoms
 from hospital_agent.federation.proposals import NETWORK, Proposal, proposal
-from hospital_agent.federation.refitted import refit
+from hospital_agent.federation.refitted import partial_of, refit
 from hospital_agent.federation.refitted_autoencoder import (
     AutoencoderComparison,
     compare_autoencoders,
@@ -78,6 +79,14 @@ def prepare(
 
 
 def _make(settings: Settings, base: Path, out: Path, parts: Sequence[Proposal], say: Say, tune: int) -> None:
+    try:
+        _fit(settings, base, out, parts, say, tune)
+    except BaseException:
+        shutil.rmtree(partial_of(out), ignore_errors=True)  # it may be as large as the model
+        raise
+
+
+def _fit(settings: Settings, base: Path, out: Path, parts: Sequence[Proposal], say: Say, tune: int) -> None:
     if NETWORK in parts[-1].card["files"]:
         refit_network(settings, base, out, parts[-1], say, tune)
     elif any(_autoencoder(part) for part in parts):
