@@ -46,7 +46,7 @@ def main() -> int:
             outages(folder, say)
             say(f"all proved with PROCESSES, not with containers: {reason}")
     except KeyboardInterrupt:
-        say("stopped; nothing is left running")
+        say("stopped; what runs is left running" if told.keep else "stopped; nothing is left running")
         return 130
     except (NotProved, ProgramFailed, TooSlow) as problem:
         print(f"compose-check: not proved: {problem}", file=sys.stderr)
