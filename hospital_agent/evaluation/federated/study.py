@@ -33,7 +33,8 @@ HOW = (
     "(local), or in rounds whose changes of the weights are averaged in the fixed point of the secure sum (fedavg; "
     "fedprox with a pull towards the common weights; fedbn with normalisation that stays at the site). A strategy that "
     f"is tuned goes on for {TUNING_ROUNDS} rounds' worth of steps at each site alone, with a third of the learning "
-    "rate, and goes back where its held-out patients are worse off, as `hospital-agent federation accept --tune` does; "
+    "rate, and goes back where tiles of its held-out patients are worse off, much as `hospital-agent federation accept "
+    "--tune` does, which judges whole images; "
     "fedavg_tuned is held against local_tuned. Every test patient is segmented at every site. `chest_ct` is not "
     "among the datasets: its few patients cannot be shared out among so many sites."
 )
