@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hospital_agent.analysis.imaging.volume import FloatArray, Shape
+from hospital_agent.training.pool import IGNORE
 from hospital_agent.training.refinement_tiles import Item, Labels
 
 Positions = NDArray[np.int64]
@@ -19,9 +20,10 @@ def endless_tiles(
     """Endless batches of random tiles, two of three around a labelled voxel, with mild changes of intensity.
 
     Yields:
-        (B, 1, *patch) intensities and (B, *patch) labels; beyond the image lies its darkest value, and background.
+        (B, 1, *patch) intensities and (B, *patch) labels; 255 is not known; beyond the image lies its darkest value,
+            and background.
     """
-    where = [np.argwhere(labels > 0) for _, labels in items]
+    where = [np.argwhere((labels > 0) & (labels != IGNORE)) for _, labels in items]
     while True:
         tiles = []
         for _ in range(batch):
@@ -51,12 +53,13 @@ def _tile(image: FloatArray, labels: Labels, marked: Positions, patch: Shape, rn
 
 
 def tile_dice(network: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]) -> float:
-    """Dice of the foreground over fixed tiles, all voxels pooled; quick, and only for choosing a checkpoint."""
+    """Dice of the foreground over fixed tiles, all known voxels pooled; quick, and only for choosing a checkpoint."""
     device = next(network.parameters()).device
     both = total = 0.0
     with torch.inference_mode():
         for image, labels in batches:
             predicted = network(image.to(device)).max(dim=1).indices.cpu()
+            known = labels != IGNORE
             both += float(((predicted == labels) & (labels > 0)).sum())
-            total += float((predicted > 0).sum() + (labels > 0).sum())
+            total += float(((predicted > 0) & known).sum() + ((labels > 0) & known).sum())
     return 2 * both / total if total else 1.0

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hospital_agent.analysis.errors import TooFewCases
+from hospital_agent.analysis.imaging.resample import resample
+from hospital_agent.evaluation.federated.images import Images
 from hospital_agent.evaluation.rows import Condition
-from hospital_agent.evaluation.tasks import Example, FolderTask
+from hospital_agent.evaluation.tasks import Example
+from hospital_agent.training.pool import IGNORE
 from hospital_agent.training.refinement_tiles import Item, on_working_grid
 
 AS_IT_IS = Condition()
@@ -52,7 +55,7 @@ class SiteData:
     patients: int
 
 
-def sites_of(task: FolderTask, train: Sequence[Example], plans: Sequence[SitePlan], seed: int) -> list[SiteData]:
+def sites_of(images: Images, train: Sequence[Example], plans: Sequence[SitePlan], seed: int) -> list[SiteData]:
     """Training patients shared out among the sites, drawn by the seed; no patient is at two.
 
     Raises:
@@ -67,7 +70,7 @@ def sites_of(task: FolderTask, train: Sequence[Example], plans: Sequence[SitePla
         if len(own) < 2:
             raise TooFewCases(f"Site '{plan.name}' would have {len(own)} patients; it needs two.")
         kept = set(own[: max(1, len(own) // HELD_OUT)])
-        items = {example: _item(task, example, plan.scanner, seed) for example in train if example.patient in own}
+        items = {example: _item(images, example, plan.scanner, seed) for example in train if example.patient in own}
         found.append(
             SiteData(
                 plan.name,
@@ -79,6 +82,10 @@ def sites_of(task: FolderTask, train: Sequence[Example], plans: Sequence[SitePla
     return found
 
 
-def _item(task: FolderTask, example: Example, scanner: Condition, seed: int) -> Item:
-    subject = task.under(example, scanner, seed)
-    return on_working_grid(subject.volume, subject.labels, task.grid, len(task.label_names) + 1)
+def _item(images: Images, example: Example, scanner: Condition, seed: int) -> Item:
+    subject = images.under(example, scanner, seed)
+    image, labels = on_working_grid(subject.volume, subject.labels, images.grid, len(images.label_names) + 1)
+    if subject.ignore is not None:
+        unknown = resample(subject.ignore.astype(np.float32), subject.volume.spacing_mm, images.grid.spacing_mm) >= 0.5
+        labels = np.where(unknown & (labels == 0), np.uint8(IGNORE), labels)
+    return image, labels

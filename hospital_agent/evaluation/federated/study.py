@@ -4,7 +4,7 @@ import csv
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,18 +12,17 @@ from typing import Any
 
 import torch
 
-from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.metrics.patient_bootstrap import DRAWS, LEVEL
 from hospital_agent.analysis.segmentation.network import choose_device
 from hospital_agent.evaluation.federated import tables
+from hospital_agent.evaluation.federated.images import Images
 from hospital_agent.evaluation.federated.measuring import AtSiteRow, rows_of
 from hospital_agent.evaluation.federated.sites import SITES, SitePlan, sites_of
 from hospital_agent.evaluation.federated.training import TUNING_ROUNDS, Cost, FederatedPlan, Strategies
 from hospital_agent.evaluation.markdown import readable
 from hospital_agent.evaluation.report import REPORT, RESULTS, RUN, SUMMARY
-from hospital_agent.evaluation.splits import split_patients
 from hospital_agent.evaluation.studies.section import section
-from hospital_agent.evaluation.tasks import FolderTask, Parts, tasks
+from hospital_agent.evaluation.tasks import Parts
 
 NAME = "federated"
 HOW = (
@@ -35,8 +34,7 @@ HOW = (
     f"is tuned goes on for {TUNING_ROUNDS} rounds' worth of steps at each site alone, with a third of the learning "
     "rate, and goes back where tiles of its held-out patients are worse off, much as `hospital-agent federation accept "
     "--tune` does, which judges whole images; "
-    "fedavg_tuned is held against local_tuned. Every test patient is segmented at every site. `chest_ct` is not "
-    "among the datasets: its few patients cannot be shared out among so many sites."
+    "fedavg_tuned is held against local_tuned. Every test patient is segmented at every site."
 )
 BETWEEN = (
     "Mean difference of Dice with {level:.0%} intervals of {draws} paired draws of test patients. The networks are "
@@ -45,16 +43,50 @@ BETWEEN = (
 
 
 @dataclass(frozen=True)
+class Dataset:
+    """One dataset of the study.
+
+    Args:
+        images: and their network.
+        plan: how all strategies train on them.
+        sites: among which the patients are shared out.
+        told: what a reader must know of it beside that.
+        tested: how many of the test patients are segmented, the first by name; all when None.
+    """
+
+    images: Images
+    plan: FederatedPlan
+    sites: Sequence[SitePlan] = SITES
+    told: str = ""
+    tested: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the images."""
+        return self.images.name
+
+    def strategies(self, data: Path, out: Path, seed: int, device: str) -> tuple[Strategies, Parts]:
+        """Those of one seed, and who is in which part."""
+        parts = self.images.parts(data, seed)
+        tested = sorted({example.patient for example in parts.test})[: self.tested]
+        parts = replace(parts, test=[example for example in parts.test if example.patient in tested])
+        train = [*parts.train, *parts.validation]
+        made_of = [sorted(example.name for example in train), [asdict(site) for site in self.sites]]
+        return Strategies(
+            self.images, lambda: sites_of(self.images, train, self.sites, seed), made_of, self.plan,
+            out / "networks" / self.name, seed, device,
+        ), parts  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Federated:
     """Federated against pooled and local training.
 
     Args:
-        datasets: ready tasks whose images lie in folders, each with its plan.
-        sites: the same for all.
+        datasets: each with its sites and its plan.
     """
 
-    datasets: Mapping[str, FederatedPlan]
-    sites: Sequence[SitePlan] = SITES
+    datasets: Sequence[Dataset]
 
     def run(self, data: Path, out: Path, seeds: Sequence[int], *, quick: bool, device: str, command: str) -> Path:
         """See `Study`.
@@ -66,34 +98,17 @@ class Federated:
         """
         study = self.shortened() if quick else self
         begun, rows, costs = time.time(), [], []
-        for name, plan in study.datasets.items():
+        for dataset in study.datasets:
             for seed in seeds:
-                strategies, parts = study.strategies(name, plan, data, out, seed, device)
-                rows += list(rows_of(strategies, study.sites, parts.test, out / "rows"))
+                strategies, parts = dataset.strategies(data, out, seed, device)
+                rows += list(rows_of(strategies, dataset.sites, parts.test, out / "rows"))
                 costs += strategies.costs()
         study.write(rows, costs, out, command, device, time.time() - begun)
         return out
 
-    def strategies(
-        self, name: str, plan: FederatedPlan, data: Path, out: Path, seed: int, device: str
-    ) -> tuple[Strategies, Parts]:
-        """Those of one dataset and seed, and who is in which part."""
-        task = tasks.load("hospital_agent.evaluation.tasks").get(name)
-        if not isinstance(task, FolderTask):
-            raise TooFewCases(f"'{name}' is no task whose images lie in folders.")
-        parts = split_patients(task.examples(data), task.split, seed, task.images_per_patient)
-        looked_at = sorted({example.patient for example in parts.test})
-        most = set(looked_at[: task.looked_at.test] if task.looked_at else looked_at)
-        parts = replace(parts, test=[example for example in parts.test if example.patient in most])
-        train = [*parts.train, *parts.validation]
-        made_of = [sorted(example.name for example in train), [asdict(site) for site in self.sites]]
-        return Strategies(
-            task, lambda: sites_of(task, train, self.sites, seed), made_of, plan, out / "networks" / name, seed, device
-        ), parts
-
     def shortened(self) -> "Federated":
         """The study in little. Its numbers say nothing."""
-        return replace(self, datasets={name: replace(plan, rounds=2, steps=3) for name, plan in self.datasets.items()})
+        return Federated([replace(one, plan=replace(one.plan, rounds=2, steps=3), tested=2) for one in self.datasets])
 
     def write(
         self, rows: Sequence[AtSiteRow], costs: Sequence[Cost], out: Path, command: str, device: str, seconds: float
@@ -101,10 +116,13 @@ class Federated:
         """The report and its parts, from rows of any seeds."""
         found = tables.gains(rows)
         seeds = sorted({row.seed for row in rows})
-        sections = [{"title": "How", "text": HOW + "\n\n" + self._sites()}]
-        for name, plan in self.datasets.items():
+        sections = [{"title": "How", "text": HOW + "\n"}]
+        for dataset in self.datasets:
+            name, plan = dataset.name, dataset.plan
             text = [
-                f"{plan.rounds} rounds of {plan.steps} steps; {tables.told_seeds(rows, name)}.\n",
+                f"{plan.rounds} rounds of {plan.steps} steps; {tables.told_seeds(rows, name)}. Sites:\n",
+                _told_sites(dataset.sites),
+                *([dataset.told + "\n"] if dataset.told else []),
                 tables.mean_dice(rows, name),
                 tables.prices(costs, name),
                 BETWEEN.format(level=LEVEL, draws=DRAWS) + "\n",
@@ -127,32 +145,19 @@ class Federated:
         report = "\n".join(["# Federated training\n", *section(run, summary, "##")])
         (out / REPORT).write_text(report, encoding="utf-8")
 
-    def _sites(self) -> str:
-        parts = sum(site.share for site in self.sites)
-        told = (
-            f"'{site.name}': {site.share} of {parts} parts of the patients, "
-            + (
-                f"{readable(site.scanner.family)} of strength {site.scanner.strength}"
-                if site.scanner.strength
-                else "as they are"
-            )
-            for site in self.sites
-        )
-        return "\n".join(f"- {one}" for one in told) + "\n"
-
     def _told(
         self, rows: Sequence[AtSiteRow], seeds: Sequence[int], command: str, device: str, seconds: float
     ) -> dict[str, Any]:
         """What a reader must know of the run; `run.json`."""
         on_gpu = choose_device(device).type == "cuda"
-        people = {name: {row.patient for row in rows if row.dataset == name} for name in self.datasets}
+        people = {one.name: {row.patient for row in rows if row.dataset == one.name} for one in self.datasets}
         return {
             "task": NAME,
             "command": command,
             "seeds": list(seeds),
             "training": "; ".join(
-                f"{name}: {plan.rounds} x {plan.steps} steps of {plan.batch} tiles"
-                for name, plan in self.datasets.items()
+                f"{one.name}: {one.plan.rounds} x {one.plan.steps} steps of {one.plan.batch} tiles"
+                for one in self.datasets
             ),
             "patients": {name: f"{len(found)} tested" for name, found in people.items()},
             "notes": [],
@@ -160,3 +165,17 @@ class Federated:
             "device": torch.cuda.get_device_name() if on_gpu else f"CPU ({platform.machine()})",
             "versions": {name: version(name) for name in ("segwatch", "torch", "numpy")},
         }
+
+
+def _told_sites(sites: Sequence[SitePlan]) -> str:
+    parts = sum(site.share for site in sites)
+    told = (
+        f"'{site.name}': {site.share} of {parts} parts of the patients, "
+        + (
+            f"{readable(site.scanner.family)} of strength {site.scanner.strength}"
+            if site.scanner.strength
+            else "as they are"
+        )
+        for site in sites
+    )
+    return "\n".join(f"- {one}" for one in told) + "\n"

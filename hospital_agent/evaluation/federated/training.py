@@ -14,8 +14,8 @@ from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
 from hospital_agent.analysis.segmentation.network import choose_device
 from hospital_agent.analysis.segmentation.unet import UNet
 from hospital_agent.evaluation.cache import fingerprint_of
+from hospital_agent.evaluation.federated.images import Images
 from hospital_agent.evaluation.federated.sites import SiteData
-from hospital_agent.evaluation.tasks import FolderTask
 from hospital_agent.federation.jobs import Float64Array
 from hospital_agent.federation.jobs.averaging import AveragingJob
 from hospital_agent.federation.jobs.rehearsal import rehearse
@@ -93,7 +93,7 @@ class Strategies:
     """The networks of one seed, trained once and kept.
 
     Args:
-        task: its network and grid.
+        images: their network and grid.
         sites: the data.
         folder: where networks are kept.
         seed: of start and draws.
@@ -101,10 +101,10 @@ class Strategies:
     """
 
     def __init__(
-        self, task: FolderTask, sites: Callable[[], Sequence[SiteData]], made_of: object, plan: FederatedPlan,
+        self, images: Images, sites: Callable[[], Sequence[SiteData]], made_of: object, plan: FederatedPlan,
         folder: Path, seed: int, device: str,
     ) -> None:  # fmt: skip
-        self.task, self.plan, self.seed = task, plan, seed
+        self.images, self.plan, self.seed = images, plan, seed
         self._read = sites
         self._sites: Sequence[SiteData] | None = None
         self._made_of, self._folder = made_of, folder
@@ -119,7 +119,7 @@ class Strategies:
 
     def name(self, strategy: str) -> str:
         """Under which name a strategy's networks and rows lie."""
-        made = [asdict(self.task.grid), asdict(self.task.shape), asdict(self.plan), self._made_of]
+        made = [asdict(self.images.grid), asdict(self.images.shape), asdict(self.plan), self._made_of]
         return f"seed{self.seed}-{strategy}-{fingerprint_of(made)}"
 
     def trained(self, strategy: str) -> Trained:
@@ -138,14 +138,14 @@ class Strategies:
     def costs(self) -> list[Cost]:
         """Of every strategy."""
         made = {strategy: self.trained(strategy) for strategy in STRATEGIES}
-        return [Cost(self.task.name, name, one.megabytes, one.seconds) for name, one in made.items()]
+        return [Cost(self.images.name, name, one.megabytes, one.seconds) for name, one in made.items()]
 
     def segmenter(self, strategy: str, site: str) -> BundledSegmenter:
         """The network that a site would use."""
-        network = UNet(self.task.shape)
+        network = UNet(self.images.shape)
         network.load_state_dict(self.trained(strategy).by_site[site])
         return BundledSegmenter(
-            network, self.task.grid, version=self.name(strategy), model_hash="0" * 64, device=self._device.type
+            network, self.images.grid, version=self.name(strategy), model_hash="0" * 64, device=self._device.type
         )
 
     def _train(self, strategy: str) -> Trained:
@@ -168,18 +168,18 @@ class Strategies:
         return Trained(dict(zip(names, (_state(one.network) for one in trainers), strict=True)), 8e-6 * sum(done.sizes))
 
     def _trainer(self, site: SiteData, strategy: str) -> LocalTrainer:
-        torch.manual_seed(zlib.crc32(f"{self.task.name}/{self.seed}/start".encode()))
-        network = UNet(self.task.shape).to(self._device)
+        torch.manual_seed(zlib.crc32(f"{self.images.name}/{self.seed}/start".encode()))
+        network = UNet(self.images.shape).to(self._device)
         own = zlib.crc32(site.name.encode())
 
         earlier = self.plan.rounds if strategy in TUNED else 0
 
         def batches(number: int) -> Iterator[object]:
             rng = np.random.default_rng([self.seed, own, earlier + number])
-            return endless_tiles(site.train, self.task.plan.patch, self.plan.batch, rng)
+            return endless_tiles(site.train, self.images.patch, self.plan.batch, rng)
 
         judged = [*site.held_out] * (JUDGED_TILES if strategy in TUNED else 1)
-        tiles = _fixed_tiles(judged, self.task, np.random.default_rng([self.seed, own, 0]))
+        tiles = _fixed_tiles(judged, self.images, np.random.default_rng([self.seed, own, 0]))
         return LocalTrainer(
             network, batches, segmentation_loss, lambda net: [tile_dice(net, [tile]) for tile in tiles],
             self.plan.local(strategy), cases=len(site.train), patients=site.patients, judged_cases=len(tiles),
@@ -214,10 +214,10 @@ def _pooled(sites: Sequence[SiteData]) -> SiteData:
 
 
 def _fixed_tiles(
-    items: Sequence[Item], task: FolderTask, rng: np.random.Generator
+    items: Sequence[Item], images: Images, rng: np.random.Generator
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """One tile of every held-out image."""
-    return [next(endless_tiles([item], task.plan.patch, 1, rng)) for item in items]
+    return [next(endless_tiles([item], images.patch, 1, rng)) for item in items]
 
 
 def _state(network: nn.Module) -> State:

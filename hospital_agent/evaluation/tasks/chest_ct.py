@@ -130,16 +130,16 @@ class ChestExperiment:
                 f"There are {len(patients)} patients to leave out, so seeds go from 0 to {len(patients) - 1}."
             )
         self.left_out = patients[seed]
-        examples = [_host_example(host) for host in self.hosts]
+        examples = [host_example(host) for host in self.hosts]
         unknown = setting.data / "chest_ct" / f"{UNKNOWN_TO_ALL}.nii.gz"
         first = FIRST_PHANTOM + 2 * PHANTOMS * seed
-        phantoms = [_host_example(phantom_host(first + number)) for number in range(2 * PHANTOMS)]
+        phantoms = [host_example(phantom_host(first + number)) for number in range(2 * PHANTOMS)]
         self.parts = Parts(
             train=[],
             validation=[one for one in examples if one.patient != self.left_out] + phantoms[:PHANTOMS],
             test=[one for one in examples if one.patient == self.left_out]
             + phantoms[PHANTOMS:]
-            + ([_host_example(load_host(unknown, UNKNOWN_TO_ALL))] if unknown.exists() and not quick else [])
+            + ([host_example(load_host(unknown, UNKNOWN_TO_ALL))] if unknown.exists() and not quick else [])
             + _limbs(setting.data)
             + ([] if setting.test_data is None else _limbs(setting.test_data)),
         )
@@ -181,11 +181,13 @@ class ChestExperiment:
             yield item.patient, segmenter.segment(Volume(item.image_hu, grid.spacing_mm))
 
 
-def _host_example(host: Host) -> HostExample:
+def host_example(host: Host, name: str | None = None) -> HostExample:
+    """A host as an example; every name draws lesions of its own."""
+
     def read() -> tuple[Volume, Labels]:
         return Volume(host.image_hu, host.spacing_mm), np.zeros(host.image_hu.shape, dtype=np.uint8)
 
-    return HostExample(host.patient, host.name, read, host)
+    return HostExample(host.patient, name or host.name, read, host)
 
 
 def _limbs(data: Path) -> list[Example]:

@@ -10,9 +10,10 @@ import torch
 from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.evaluation.config import task_from
 from hospital_agent.evaluation.federated import tables
+from hospital_agent.evaluation.federated.images import FolderImages
 from hospital_agent.evaluation.federated.measuring import AtSiteRow
-from hospital_agent.evaluation.federated.sites import SITES, SitePlan, sites_of
-from hospital_agent.evaluation.federated.study import Federated
+from hospital_agent.evaluation.federated.sites import SitePlan, sites_of
+from hospital_agent.evaluation.federated.study import Dataset, Federated
 from hospital_agent.evaluation.federated.training import AVERAGED, LOCAL, POOLED, STRATEGIES, Cost, FederatedPlan
 from hospital_agent.evaluation.results_page import results_page
 from hospital_agent.evaluation.rows import Condition
@@ -24,7 +25,8 @@ from tests.labelled_images import write_balls
 
 TWO = (SitePlan("many", 2), SitePlan("few", 1, Condition("contrast_and_noise", 3)))
 PLAN = FederatedPlan(rounds=2, steps=2)
-STUDY = Federated({"balls": PLAN}, TWO)
+DATASET = Dataset(FolderImages("balls"), PLAN, TWO)
+STUDY = Federated([DATASET])
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def registered(data):
     known: Registry = Registry("task")
     known.register("balls")(task_from(data / "task.toml"))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("hospital_agent.evaluation.federated.study.tasks", known)
+        patched.setattr("hospital_agent.evaluation.federated.images.tasks", known)
         patched.setattr(known, "load", lambda package: known)
         yield known
 
@@ -54,10 +56,10 @@ def out(data, tmp_path_factory):
 
 
 def test_every_patient_is_at_one_site_and_sizes_are_as_declared(data, registered):
-    task = registered.get("balls")
-    train = task.examples(data)
+    images = FolderImages("balls")
+    train = images.task.examples(data)
     plans = (SitePlan("a", 4), SitePlan("b", 2), SitePlan("c", 3))
-    sites = sites_of(task, train, plans, seed=0)
+    sites = sites_of(images, train, plans, seed=0)
     assert [len(site.train) + len(site.held_out) for site in sites] == [4, 2, 3]
     assert all(site.held_out for site in sites)
     hashes = [item[0].tobytes() for site in sites for item in (*site.train, *site.held_out)]
@@ -65,15 +67,15 @@ def test_every_patient_is_at_one_site_and_sizes_are_as_declared(data, registered
 
 
 def test_another_seed_shares_patients_out_otherwise(data, registered):
-    task = registered.get("balls")
-    one, other = (sites_of(task, task.examples(data), TWO, seed)[0].train for seed in (0, 1))
+    images = FolderImages("balls")
+    one, other = (sites_of(images, images.task.examples(data), TWO, seed)[0].train for seed in (0, 1))
     assert any(not np.array_equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
 
 
 def test_a_sites_images_are_as_its_scanner_makes_them(data, registered):
-    task = registered.get("balls")
+    images = FolderImages("balls")
     plain, noisy = (
-        sites_of(task, task.examples(data), (SitePlan("a", 1, scanner), SitePlan("b", 1)), seed=0)[0].train[0]
+        sites_of(images, images.task.examples(data), (SitePlan("a", 1, scanner), SitePlan("b", 1)), seed=0)[0].train[0]
         for scanner in (Condition(), Condition("contrast_and_noise", 3))
     )
     assert not np.array_equal(plain[0], noisy[0])
@@ -81,13 +83,13 @@ def test_a_sites_images_are_as_its_scanner_makes_them(data, registered):
 
 
 def test_a_site_needs_two_patients(data, registered):
-    task = registered.get("balls")
+    images = FolderImages("balls")
     with pytest.raises(TooFewCases, match="'tiny' would have 1"):
-        sites_of(task, task.examples(data), (SitePlan("large", 8), SitePlan("tiny", 1)), seed=0)
+        sites_of(images, images.task.examples(data), (SitePlan("large", 8), SitePlan("tiny", 1)), seed=0)
 
 
 def test_strategies_make_the_networks_that_they_should(data, out):
-    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    strategies, _ = DATASET.strategies(data, out, 0, "cpu")
 
     def same(strategy, names=lambda name: True):
         one, other = (strategies.trained(strategy).by_site[site] for site in ("many", "few"))
@@ -104,7 +106,7 @@ def test_strategies_make_the_networks_that_they_should(data, out):
 
 
 def test_a_tuned_network_that_is_worse_is_not_kept(data, out, monkeypatch):
-    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    strategies, _ = DATASET.strategies(data, out, 0, "cpu")
     judged = iter([0.8, 0.7, 0.7, 0.8])
     monkeypatch.setattr("hospital_agent.training.local_training.LocalTrainer.dice_sum", lambda self, _: next(judged))
     before, after = strategies.trained(LOCAL), strategies._train("local_tuned")
@@ -116,7 +118,7 @@ def test_a_tuned_network_that_is_worse_is_not_kept(data, out, monkeypatch):
 
 
 def test_tuned_networks_go_on_from_others_at_each_site(data, out, monkeypatch):
-    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    strategies, _ = DATASET.strategies(data, out, 0, "cpu")
     monkeypatch.setattr("hospital_agent.training.local_training.LocalTrainer.dice_sum", lambda self, _: 0.5)
     made = {name: strategies.trained(name) for name in (AVERAGED, LOCAL)}
     made |= {name: strategies._train(name) for name in ("fedavg_tuned", "local_tuned")}
@@ -138,7 +140,7 @@ def test_tuned_networks_go_on_from_others_at_each_site(data, out, monkeypatch):
 
 
 def test_tuning_sees_other_tiles_than_the_training(data, out):
-    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    strategies, _ = DATASET.strategies(data, out, 0, "cpu")
     site = strategies.sites[0]
     drawn = [
         next(strategies._trainer(site, name)._batches(number))[0].numpy().tobytes()
@@ -155,6 +157,14 @@ def test_the_report_is_made_of_all_strategies_and_sites(out):
         len((out / "results.csv").read_text().splitlines()) == 1 + 2 * 2 * len(STRATEGIES) * 2
     )  # seeds, patients, strategies, sites
     assert json.loads((out / "run.json").read_text())["seeds"] == [0, 1]
+
+
+def test_in_little_two_patients_are_tested(data, out):
+    (little,) = STUDY.shortened().datasets
+    _, parts = little.strategies(data, out, 0, "cpu")
+    assert len({example.patient for example in parts.test}) == 2
+    _, parts = replace(DATASET, tested=1).strategies(data, out, 0, "cpu")
+    assert [example.patient for example in parts.test] == [parts.test[0].patient]
 
 
 def test_the_results_page_takes_the_study_in(out, tmp_path):
@@ -238,7 +248,7 @@ def test_a_strategy_with_fewer_seeds_says_so():
 
 
 def test_seconds_that_nobody_took_are_not_counted_as_none(data, out, monkeypatch, tmp_path):
-    strategies, _ = STUDY.strategies("balls", PLAN, data, out, 0, "cpu")
+    strategies, _ = DATASET.strategies(data, out, 0, "cpu")
     known = strategies.trained(LOCAL)
     monkeypatch.setattr(strategies, "_folder", tmp_path)
     monkeypatch.setattr(strategies, "_train", lambda _: replace(known, seconds=None))
@@ -256,5 +266,7 @@ def test_an_image_without_a_dice_is_left_out():
 def test_the_study_is_registered_with_sites_of_different_sizes():
     found = studies.load("hospital_agent.evaluation.studies").get("federated")
     assert isinstance(found, Federated)
-    assert set(found.datasets) <= set(tasks.load("hospital_agent.evaluation.tasks").names())
-    assert len({site.share for site in SITES}) == len(SITES) == 4
+    known = tasks.load("hospital_agent.evaluation.tasks").names()
+    assert {one.name for one in found.datasets} == {"hippocampus", "cardiac_mr", "chest_ct"} <= set(known)
+    for one in found.datasets:
+        assert len({site.share for site in one.sites}) == len({site.scanner for site in one.sites}) == 4
