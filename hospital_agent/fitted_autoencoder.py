@@ -9,7 +9,8 @@ from hospital_agent.analysis.errors import NotApplicable, TooFewCases
 from hospital_agent.analysis.imaging.volume import FloatArray, Modality
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.errors import InputRefused
-from hospital_agent.fitting import Input, Say
+from hospital_agent.fitting import Say
+from hospital_agent.fitting_inputs import Input
 from hospital_agent.ingest.series import read_series
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.analysis.quality.label_fences import Grouping
 from hospital_agent.fitted_autoencoder import fit_autoencoder
 from hospital_agent.fitted_mask_autoencoder import fences_of_seen, fit_mask_autoencoder
-from hospital_agent.fitting import Fitted, Input, directions_of, find_inputs, fit, look_at
+from hospital_agent.fitting import Fitted, directions_of, fit, look_at
+from hospital_agent.fitting_inputs import Input, find_inputs
 from hospital_agent.foreign_models import describe, file_names, open_model, together
 from hospital_agent.ingest.nifti import is_nifti
 from hospital_agent.model_folder import save_foreign_model

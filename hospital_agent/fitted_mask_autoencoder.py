@@ -11,7 +11,8 @@ from hospital_agent.analysis.imaging.volume import Modality
 from hospital_agent.analysis.quality.label_fences import Grouping, MaskFences, mask_fences
 from hospital_agent.analysis.segmentation.base import Segmenter
 from hospital_agent.errors import InputRefused
-from hospital_agent.fitting import Input, Say, Seen
+from hospital_agent.fitting import Say, Seen
+from hospital_agent.fitting_inputs import Input
 from hospital_agent.ingest.series import read_series
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ cases; whether the network itself had seen these people is for whoever chooses t
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -21,33 +20,15 @@ from hospital_agent.analysis.ood import Observation, OodScore, ood_scores
 from hospital_agent.analysis.quality import QualityModel
 from hospital_agent.analysis.segmentation.base import Segmentation
 from hospital_agent.errors import CaseFailed, InputRefused
-from hospital_agent.ingest.nifti import NIFTI_SUFFIXES, is_nifti
-from hospital_agent.ingest.series import identify, read_series
+from hospital_agent.fitting_inputs import Input
+from hospital_agent.ingest.series import read_series
 from hospital_agent.pipeline import Values, analyse_case
 from hospital_agent.toolkit import Toolkit
 from shared.quantities import Direction
 
 MOST_FOLDS = 10
-CHANNEL = "_0000"  # nnU-Net ends the names of images, and not those of references, with their channel
 NO_SHIFT = "none"  # the group of a case that nobody changed
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Input:
-    """One image to learn from.
-
-    Args:
-        path: a NIfTI file or a folder with the DICOM files of one series.
-        name: without ending; its reference has the same name.
-        patient: whose it is.
-        reference: mask, or None.
-    """
-
-    path: Path
-    name: str
-    patient: str
-    reference: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +87,6 @@ class Kept:
 
     ood: Mapping[str, OodScore] = field(default_factory=dict)
     ranges: Mapping[str, ValidationRange] = field(default_factory=dict)
-
-
-def find_inputs(images: Path, references: Path | None) -> list[Input]:
-    """The inputs of a folder: its NIfTI files and its sub-folders, each one series, in the order of their names.
-
-    The patient of a NIfTI file is what stands before `__` in its name; without that each file is a patient of its own.
-    The patient of a DICOM series is its PatientID. The reference of `liver_07_0000.nii.gz` is `liver_07_0000.nii.gz` or
-    `liver_07.nii.gz` among the references; that of a folder `s1` is `s1.nii.gz`.
-
-    Raises:
-        TooFewCases: there is nothing.
-    """
-    found = [path for path in sorted(images.iterdir()) if not path.name.startswith(".")]
-    found = [path for path in found if path.is_dir() or is_nifti(path)]
-    if not found:
-        raise TooFewCases(f"The folder '{images.name}' holds no NIfTI file and no folder with a series.")
-    return [_input(path, references) for path in found]
 
 
 def look_at(inputs: Iterable[Input], toolkit: Toolkit, say: Say) -> list[Seen]:
@@ -190,15 +154,6 @@ def directions_of(toolkit: Toolkit) -> dict[str, Direction]:
     for _, kind in ood_scores.load("hospital_agent.analysis.ood").items():
         told[kind.wire_quantity.name] = kind.wire_quantity.direction
     return told
-
-
-def _input(path: Path, references: Path | None) -> Input:
-    name = path.name
-    for suffix in sorted(NIFTI_SUFFIXES, key=len, reverse=True) if path.is_file() else ():
-        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
-    candidates = () if references is None else (name, name.removesuffix(CHANNEL))
-    files = [references / f"{stem}{suffix}" for stem in candidates for suffix in NIFTI_SUFFIXES] if references else []
-    return Input(path, name, identify(path).patient or name, next((file for file in files if file.is_file()), None))
 
 
 def _look(one: Input, toolkit: Toolkit) -> Seen:

@@ -15,9 +15,7 @@ are and what their hash is (see `foreign_models`). Those may run code when they 
 site allows it.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +38,17 @@ from hospital_agent.mask_autoencoder_files import (
     load_mask_autoencoder,
     save_mask_autoencoder,
 )
+from hospital_agent.model_manifest import (
+    FITTED,
+    NETWORK,
+    QUALITY,
+    checked_manifest,
+    read_json,
+    read_manifest,
+    told_modality,
+    write_json,
+    write_manifest,
+)
 
 if TYPE_CHECKING:
     from hospital_agent.analysis.segmentation.autoencoder import ActivationAutoencoder
@@ -48,9 +57,6 @@ if TYPE_CHECKING:
     from hospital_agent.analysis.segmentation.unet import UNet
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "lung-lesions-v1"
-FITTED = ("reference.safetensors", "validation.json")
-QUALITY = "quality.json"
-NETWORK = "network.safetensors"
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def modality_of(folder: Path) -> Modality:
     Raises:
         ModelMismatch: it is no model folder, or its manifest names another modality than CT and MR.
     """
-    return _modality(_read_manifest(folder))
+    return told_modality(read_manifest(folder))
 
 
 def holds_mask_autoencoder(folder: Path) -> bool:
@@ -87,7 +93,7 @@ def holds_mask_autoencoder(folder: Path) -> bool:
     Raises:
         ModelMismatch: it is no model folder.
     """
-    return MASK_AUTOENCODER_FILES[0] in _read_manifest(folder).get("files", {})
+    return MASK_AUTOENCODER_FILES[0] in read_manifest(folder).get("files", {})
 
 
 def load_model(
@@ -104,9 +110,9 @@ def load_model(
         ModelMismatch: a part is missing, damaged, or does not belong to this folder.
         ModelNotAllowed: it is a model from elsewhere that runs code when it is loaded, and nobody has allowed that.
     """
-    manifest, digest = _checked_manifest(folder)
+    manifest, digest = checked_manifest(folder)
     try:
-        ranges = {name: ValidationRange(*triple) for name, triple in _read_json(folder / "validation.json").items()}
+        ranges = {name: ValidationRange(*triple) for name, triple in read_json(folder / "validation.json").items()}
         return LoadedModel(
             name=manifest["name"],
             version=manifest["version"],
@@ -114,9 +120,9 @@ def load_model(
             segmenter=_segmenter(folder, manifest, digest, device, allowed) if with_network else None,
             ood=_read_reference(folder / "reference.safetensors"),
             validation=ranges,
-            quality=_quality(_read_json(folder / QUALITY)) if QUALITY in manifest["files"] else None,
+            quality=_quality(read_json(folder / QUALITY)) if QUALITY in manifest["files"] else None,
             backend=manifest["backend"],
-            modality=_modality(manifest),
+            modality=told_modality(manifest),
         )
     except (KeyError, TypeError) as problem:
         raise ModelMismatch(f"The model folder '{folder.name}' lacks something its manifest promises.") from problem
@@ -152,7 +158,7 @@ def save_model(
     _write_fitted(folder, ood, validation)
     parts: tuple[str, ...] = (NETWORK, *FITTED)
     if quality is not None:
-        _write_json(folder / QUALITY, {"kind": quality_kind, "model": quality})
+        write_json(folder / QUALITY, {"kind": quality_kind, "model": quality})
         parts = (*parts, QUALITY)
     if mask_autoencoder is not None:
         save_mask_autoencoder(folder, mask_autoencoder, mask_fences)
@@ -160,7 +166,7 @@ def save_model(
     described: dict[str, Any] = {"network": asdict(network.shape), "grid": asdict(grid)}
     if modality != "CT":
         described["modality"] = modality  # what a manifest without it reads is CT
-    return _write_manifest(folder, parts, name, version, "bundled", described, made_from)
+    return write_manifest(folder, parts, name, version, "bundled", described, made_from)
 
 
 def save_foreign_model(
@@ -191,7 +197,7 @@ def save_foreign_model(
     _write_fitted(folder, ood, validation)
     (folder / QUALITY).unlink(missing_ok=True)
     if quality is not None:
-        _write_json(folder / QUALITY, {"kind": quality[0], "model": quality[1]})
+        write_json(folder / QUALITY, {"kind": quality[0], "model": quality[1]})
     parts = FITTED if quality is None else (*FITTED, QUALITY)
     if autoencoder is not None:
         save_autoencoder(folder, autoencoder)
@@ -200,7 +206,7 @@ def save_foreign_model(
         save_mask_autoencoder(folder, mask_autoencoder, mask_fences)
         parts = (*parts, *MASK_AUTOENCODER_FILES)
     described = {"external": external, "modality": modality}
-    return _write_manifest(folder, parts, name, version, external["backend"], described, made_from)
+    return write_manifest(folder, parts, name, version, external["backend"], described, made_from)
 
 
 def _write_fitted(folder: Path, ood: Mapping[str, OodScore], validation: Mapping[str, ValidationRange]) -> None:
@@ -208,58 +214,7 @@ def _write_fitted(folder: Path, ood: Mapping[str, OodScore], validation: Mapping
 
     fitted = {f"{score}.{key}": np.ascontiguousarray(a) for score, fit in ood.items() for key, a in fit.state().items()}
     save_file(fitted, folder / "reference.safetensors")
-    _write_json(folder / "validation.json", {key: [r.low, r.median, r.high] for key, r in validation.items()})
-
-
-def _write_manifest(
-    folder: Path,
-    parts: Sequence[str],
-    name: str,
-    version: str,
-    backend: str,
-    described: Mapping[str, Any],
-    made_from: Mapping[str, Any],
-) -> str:
-    for part in parts:
-        (folder / part).chmod(0o644)  # safetensors makes files that only their owner can read
-    manifest = {
-        "name": name,
-        "version": version,
-        "backend": backend,
-        **described,
-        "made_from": made_from,
-        "files": {part: _sha256(folder / part) for part in parts},
-    }
-    _write_json(folder / "manifest.json", manifest)
-    return _sha256(folder / "manifest.json")
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise ModelMismatch(f"'{folder.name}' is not a model folder: it holds no manifest.json.")
-    return _read_json(path)
-
-
-def _modality(manifest: Mapping[str, Any]) -> Modality:
-    told = manifest.get("modality", "CT")
-    if told not in ("CT", "MR"):
-        raise ModelMismatch("The manifest of the model folder names another modality than CT and MR.")
-    return "MR" if told == "MR" else "CT"
-
-
-def _checked_manifest(folder: Path) -> tuple[dict[str, Any], str]:
-    manifest = _read_manifest(folder)
-    files = manifest.get("files", {})
-    own = FITTED if manifest.get("backend") in BACKENDS else (NETWORK, *FITTED)
-    optional = (QUALITY, *AUTOENCODER_FILES, *MASK_AUTOENCODER_FILES)
-    expected = dict.fromkeys((*own, *(part for part in optional if part in files)))
-    for part in expected:
-        if not (folder / part).is_file():
-            raise ModelMismatch(f"The model folder '{folder.name}' lacks {part}.")
-        if _sha256(folder / part) != files.get(part):
-            raise ModelMismatch(f"{part} in '{folder.name}' is not the file that belongs to this model.")
-    return manifest, _sha256(folder / "manifest.json")
+    write_json(folder / "validation.json", {key: [r.low, r.median, r.high] for key, r in validation.items()})
 
 
 def _segmenter(folder: Path, manifest: dict[str, Any], digest: str, device: str, allowed: AllowList) -> Segmenter:
@@ -328,21 +283,3 @@ def _read_reference(path: Path) -> dict[str, OodScore]:
         score, _, rest = key.partition(".")
         states.setdefault(score, {})[rest] = array
     return {score: ood_scores.get(score).from_state(state) for score, state in states.items()}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise ModelMismatch(f"{path.name} in '{path.parent.name}' is not JSON.") from problem
-    if not isinstance(told, dict):
-        raise ModelMismatch(f"{path.name} in '{path.parent.name}' does not hold an object.")
-    return told
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

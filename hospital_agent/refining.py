@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hospital_agent.analysis.quality.label_fences import Grouping, MaskFences
     from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
     from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoder
-    from hospital_agent.fitting import Input
+    from hospital_agent.fitting_inputs import Input
     from hospital_agent.model_folder import LoadedModel
     from hospital_agent.training.refinement import Refined
     from hospital_agent.training.refinement_cases import RefinementCase
@@ -52,7 +52,7 @@ def refine(
 ) -> None:
     """Refine a model on the cases whose masks disagree with their reconstruction, and propose the result."""
     from hospital_agent.analysis.errors import ModelMismatch
-    from hospital_agent.fitting import find_inputs
+    from hospital_agent.fitting_inputs import find_inputs
     from hospital_agent.model_folder import load_model
     from hospital_agent.training.refinement import RefinementPlan, refuse_no_images
     from hospital_agent.training.refinement import refine as refined_by

@@ -23,7 +23,8 @@ from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencode
 from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
 from hospital_agent.autoencoder_files import AUTOENCODER_FILES, save_autoencoder
 from hospital_agent.mask_autoencoder_files import MASK_AUTOENCODER_FILES, save_mask_autoencoder
-from hospital_agent.model_folder import FITTED, QUALITY, load_model
+from hospital_agent.model_folder import load_model
+from hospital_agent.model_manifest import FITTED, QUALITY
 from hospital_agent.settings import Settings
 from tests.federated_sites import write_site
 from tests.model_folder import write_model

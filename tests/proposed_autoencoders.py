@@ -14,7 +14,7 @@ from hospital_agent.federation.model_hash import hash_of
 from hospital_agent.federation.proposals import OWN_PATIENTS, keep_proposal, patients_file
 from hospital_agent.federation.site_jobs import Ended
 from hospital_agent.federation.versions import accept, prepare
-from hospital_agent.fitting import find_inputs
+from hospital_agent.fitting_inputs import find_inputs
 from hospital_agent.ingest.series import read_series
 from hospital_agent.model_folder import load_model
 from hospital_agent.settings import Settings

@@ -1,6 +1,5 @@
 """The two autoencoders that may stand beside a model: what hangs on each, and what a site trains them on."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,6 +13,7 @@ from hospital_agent.analysis.imaging.volume import FloatArray
 from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.assembly import site_pseudonyms
 from hospital_agent.federation.asked import NoData
+from hospital_agent.model_manifest import read_manifest
 from hospital_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def images_of(settings: Settings, loaded: "LoadedModel", say: Callable[[str], No
         NotApplicable: the features of this kind of model can be listened to and not changed.
     """
     from hospital_agent.errors import InputRefused
-    from hospital_agent.fitting import find_inputs
+    from hospital_agent.fitting_inputs import find_inputs
     from hospital_agent.ingest.series import read_series
 
     folder = settings.federation_images
@@ -130,7 +130,7 @@ def mask_autoencoder_in(folder: Path) -> "MaskAutoencoder":
 
 def _holds(folder: Path, kind: str) -> bool:
     """Whether the manifest names it; a file that only lies there is no part of the model."""
-    return WEIGHTS[kind] in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+    return WEIGHTS[kind] in read_manifest(folder)["files"]
 
 
 def masks_of(cases: "Sequence[RefinementCase]") -> "list[ReferenceMask]":

@@ -10,9 +10,10 @@ from hospital_agent.federation.asked import NoData
 from hospital_agent.federation.labelled import load
 from hospital_agent.federation.refitted import as_json, written
 from hospital_agent.fitted_mask_autoencoder import fences_of_seen
-from hospital_agent.fitting import Fitted, Seen, directions_of, find_inputs, look_at
+from hospital_agent.fitting import Fitted, Seen, directions_of, look_at
+from hospital_agent.fitting_inputs import find_inputs
 from hospital_agent.mask_autoencoder_files import DESCRIPTION, load_fences
-from hospital_agent.model_folder import FITTED, QUALITY
+from hospital_agent.model_manifest import FITTED, QUALITY
 from hospital_agent.settings import Settings
 from hospital_agent.toolkit import toolkit_around
 from shared.quantities import Direction

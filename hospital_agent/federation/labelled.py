@@ -35,7 +35,7 @@ def labelled_cases(
         NoData: the site has none.
         UnknownLabel: a mask holds a label that is none of the task.
     """
-    from hospital_agent.fitting import find_inputs
+    from hospital_agent.fitting_inputs import find_inputs
     from hospital_agent.refining import read_cases
     from hospital_agent.training.refinement_cases import in_task
 

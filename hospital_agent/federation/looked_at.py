@@ -31,7 +31,7 @@ from hospital_agent.assembly import site_pseudonyms
 from hospital_agent.errors import CaseFailed, InputRefused
 from hospital_agent.federation.asked import NoData
 from hospital_agent.federation.model_hash import hash_of
-from hospital_agent.fitting import Input, find_inputs
+from hospital_agent.fitting_inputs import Input, find_inputs
 from hospital_agent.ingest.series import read_series
 from hospital_agent.pipeline import CaseResult, Values, analyse_case
 from hospital_agent.settings import Settings

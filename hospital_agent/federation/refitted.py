@@ -12,7 +12,8 @@ import numpy as np
 
 from hospital_agent.federation.model_hash import hash_of
 from hospital_agent.federation.proposals import Proposal
-from hospital_agent.model_folder import FITTED, QUALITY, load_model
+from hospital_agent.model_folder import load_model
+from hospital_agent.model_manifest import FITTED, QUALITY, read_manifest
 
 LONGEST_VERSION = 64
 _REFERENCE, _RANGES = FITTED
@@ -57,7 +58,7 @@ def begun(base: Path, out: Path, chosen: Sequence[Proposal], ending: str = "") -
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copytree(base, partial, copy_function=link_or_copy)
-    manifest: dict[str, Any] = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(base)
     manifest["version"] = version_of(manifest["version"], chosen[-1].run, ending)
     cards = [dict(one.card) for one in chosen]
     manifest["made_from"] = {**manifest["made_from"], "base": hash_of(base), "federated": cards}

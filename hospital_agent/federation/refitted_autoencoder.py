@@ -35,7 +35,8 @@ from hospital_agent.federation.proposals import Proposal
 from hospital_agent.federation.refitted import begun, finished, put, with_federated_part, write_manifest, written
 from hospital_agent.fitting import Fitted, Kept, fit
 from hospital_agent.mask_autoencoder_files import DESCRIPTION
-from hospital_agent.model_folder import FITTED, QUALITY, LoadedModel, load_model
+from hospital_agent.model_folder import LoadedModel, load_model
+from hospital_agent.model_manifest import FITTED, QUALITY
 from hospital_agent.settings import Settings
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from hospital_agent.federation.refitted import begun, finished, with_federated_p
 from hospital_agent.federation.tuned import trained_on
 from hospital_agent.fitting import fit
 from hospital_agent.mask_autoencoder_files import DESCRIPTION
-from hospital_agent.model_folder import FITTED, QUALITY, load_model
+from hospital_agent.model_folder import load_model
+from hospital_agent.model_manifest import FITTED, QUALITY
 from hospital_agent.settings import Settings
 
 if TYPE_CHECKING:

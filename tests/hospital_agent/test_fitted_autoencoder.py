@@ -14,7 +14,7 @@ from hospital_agent.analysis.errors import ModelMismatch, NotApplicable, TooFewC
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter, WorkingGrid
 from hospital_agent.analysis.segmentation.unet import UNet, UNetShape
 from hospital_agent.fitted_autoencoder import fit_autoencoder, host_of
-from hospital_agent.fitting import find_inputs
+from hospital_agent.fitting_inputs import find_inputs
 from hospital_agent.ingest.series import read_series
 from hospital_agent.model_folder import load_model
 from hospital_agent.shown_map import distortion_map

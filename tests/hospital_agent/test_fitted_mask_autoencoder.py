@@ -16,7 +16,8 @@ from hospital_agent.analysis.segmentation.base import Reconstruction
 from hospital_agent.analysis.segmentation.ensemble import EnsembleOfSegmenters
 from hospital_agent.analysis.segmentation.torchscript import load_torchscript
 from hospital_agent.fitted_mask_autoencoder import fences_of_seen, fit_mask_autoencoder, label_count_of
-from hospital_agent.fitting import Seen, find_inputs
+from hospital_agent.fitting import Seen
+from hospital_agent.fitting_inputs import find_inputs
 from hospital_agent.training.mask_autoencoder import MaskTraining
 from tests.fitted_model import digest_of, write_cases
 from tests.patches import segmentation_of

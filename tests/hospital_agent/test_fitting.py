@@ -14,7 +14,8 @@ from hospital_agent.analysis.normalise import ValidationRange
 from hospital_agent.analysis.ood import ood_scores
 from hospital_agent.analysis.uncertainty import uncertainty_scores
 from hospital_agent.errors import ModelNotAllowed
-from hospital_agent.fitting import Kept, Seen, find_inputs, fit
+from hospital_agent.fitting import Kept, Seen, fit
+from hospital_agent.fitting_inputs import find_inputs
 from hospital_agent.model_folder import load_model
 from hospital_agent.toolkit import build_toolkit
 from shared.quantities import Direction

@@ -16,7 +16,7 @@ from hospital_agent.analysis.quality.label_fences import FenceSet, MaskFences
 from hospital_agent.analysis.quality.tukey import Fences
 from hospital_agent.analysis.segmentation.mask_autoencoder import MaskAutoencoderShape
 from hospital_agent.analysis.segmentation.mask_grid import MaskGrid
-from hospital_agent.fitting import Input
+from hospital_agent.fitting_inputs import Input
 from hospital_agent.mask_autoencoder_files import load_fences, save_mask_autoencoder
 from hospital_agent.model_folder import LoadedModel, load_model, save_model
 from hospital_agent.refining import references_of, trainable, without

@@ -15,7 +15,7 @@ from hospital_agent.federation.in_use import model_in_use, versions
 from hospital_agent.federation.labelled import bundled, load, weights_file
 from hospital_agent.federation.proposals import NETWORK, REFERENCE, reference_file
 from hospital_agent.federation.versions import prepare, roll_back
-from hospital_agent.fitting import find_inputs
+from hospital_agent.fitting_inputs import find_inputs
 from hospital_agent.ingest.series import read_series
 from hospital_agent.mask_autoencoder_files import load_fences
 from hospital_agent.model_folder import load_model

@@ -20,7 +20,8 @@ from hospital_agent.federation.in_use import model_in_use
 from hospital_agent.federation.refitted_autoencoder import OWN_IMAGES, OWN_MASKS, PHANTOM_MASKS, AutoencoderComparison
 from hospital_agent.federation.versions import prepare
 from hospital_agent.mask_autoencoder_files import load_fences, load_mask_autoencoder
-from hospital_agent.model_folder import FITTED, load_model
+from hospital_agent.model_folder import load_model
+from hospital_agent.model_manifest import FITTED
 from hospital_agent.pipeline import analyse_case
 from hospital_agent.settings import Settings
 from hospital_agent.simulation.hosts import phantom_host
