@@ -1,5 +1,6 @@
 """A Docker engine: the one that answers, or one that is started by hand and ended again."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -47,9 +48,7 @@ def engine(folder: Path, say: Say, *, keep: bool = False) -> Iterator[Docker]:
         return
     _refuse_where_none_can_start()
     folder.mkdir(parents=True, exist_ok=True)
-    socket = folder / "docker.sock"
-    if len(str(socket)) > LONGEST_SOCKET:
-        socket = Path(tempfile.mkdtemp(prefix="segwatch-")) / "docker.sock"
+    socket = _socket(folder)
     docker = Docker(host=f"unix://{socket}")
     if (version := _version(docker)) is not None:
         say(f"the Docker engine {version} that was started before in {folder} answers, and is used")
@@ -77,6 +76,24 @@ def _version(docker: Docker) -> str | None:
         return docker("info", "--format", "{{.ServerVersion}}", seconds=30).strip() or None
     except ProgramFailed:
         return None
+
+
+def _socket(folder: Path) -> Path:
+    """Where the engine of a folder listens: in it, or where that is too long, in one whose name follows from it.
+
+    So that the next time finds it again, if it was left running.
+
+    Raises:
+        NoEngine: somebody else has made that folder.
+    """
+    socket = folder / "docker.sock"
+    if len(str(socket)) <= LONGEST_SOCKET:
+        return socket
+    short = Path(tempfile.gettempdir()) / f"segwatch-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.is_symlink() or short.stat().st_uid != os.geteuid():
+        raise NoEngine(f"somebody else has made {short}, where the engine would listen")
+    return short / "docker.sock"
 
 
 def _refuse_where_none_can_start() -> None:

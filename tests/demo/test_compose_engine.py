@@ -86,6 +86,18 @@ def test_an_engine_started_by_hand_is_ended_whatever_happens_inside(path, tmp_pa
         os.kill(int(begun.read_text()), 0)
 
 
+def test_a_folder_with_a_long_name_is_listened_for_in_a_short_one_that_is_found_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines.tempfile, "gettempdir", lambda: str(tmp_path))
+    long, other = tmp_path / ("a" * 100), tmp_path / ("b" * 100)
+    socket = engines._socket(long)
+    assert socket == engines._socket(long) != engines._socket(other)
+    assert len(str(socket)) < len(str(long))
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(engines.os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(NoEngine, match="somebody else"):
+        engines._socket(long)
+
+
 def test_the_plugin_is_taken_before_the_older_program(path):
     _program(path, "docker-compose", "echo 1.29.2")
     assert find_compose(Docker()) == (("docker-compose",), "1.29.2")
