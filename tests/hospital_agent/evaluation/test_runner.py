@@ -31,7 +31,7 @@ def hardly_trained_mask_autoencoder() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("balls")
-    write_balls(folder, patients=8)
+    write_balls(folder, patients=6)
     write_balls(folder / "foreign", patients=2, shape=(16, 20, 12))
     return folder
 
@@ -45,7 +45,7 @@ def task(balls: Path) -> FolderTask:
         .replace('"contrast_and_noise", ', "")
         .replace("batch = 2", "batch = 2\nautoencoder_steps = 3\ncompanion_steps = 3\noutliers = 'foreign/images'")
     )
-    return replace(described(balls, text), members=2)
+    return replace(described(balls, text), split=Split(validation=1, test=1), members=2)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def rows(task: FolderTask, balls: Path, out: Path) -> list[Scored]:
 
 
 def test_every_image_is_there_under_every_condition(rows: list[Scored]) -> None:
-    assert len(rows) == 4 * 3
+    assert len(rows) == 2 * 3
     assert {row.split for row in rows} == {"validation", "test"}
     assert {row.condition for row in rows} == {
         Condition(),
@@ -89,9 +89,9 @@ def test_every_registered_score_was_computed_where_it_is_due(rows: list[Scored])
 def test_one_network_has_no_ensemble_and_says_so(
     rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path
 ) -> None:
-    """Scored from nothing, with the networks at hand; one image of each part shows it as well as all of them."""
+    """Scored from nothing, with the networks at hand."""
     shutil.copytree(out / "networks", tmp_path / "networks")
-    few = replace(task, members=1, looked_at=Split(validation=1, test=1), strengths=(1,))
+    few = replace(task, members=1, strengths=(1,))
     alone = rows_of_seed(Plan(few, Setting(balls, tmp_path, device="cpu")), 0)
     assert {path.name for path in (tmp_path / "networks").iterdir()} == {
         path.name for path in (out / "networks").iterdir()
@@ -104,18 +104,36 @@ def test_one_network_has_no_ensemble_and_says_so(
         assert not ensembles & one.values.keys()
 
 
-def test_other_training_images_make_other_rows(
-    rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def nothing_is_measured(rows: list[Scored], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every image gets the values of one that was scored: no network is trained or asked."""
+
     class Fixed:
         def score(self, subject: Subject, condition: Condition, split: Literal["validation", "test"], _: Any) -> Scored:
             return replace(rows[0], patient=subject.patient, case=subject.name, condition=condition, split=split)
 
+    monkeypatch.setattr("hospital_agent.evaluation.networks.FolderExperiment.scorer", lambda *_: Fixed())
+
+
+@pytest.mark.usefixtures("nothing_is_measured")
+def test_other_training_images_make_other_rows(task: FolderTask, balls: Path, out: Path, tmp_path: Path) -> None:
     shutil.copytree(out / "rows", tmp_path / "rows")
     before = set((tmp_path / "rows").iterdir())
-    monkeypatch.setattr("hospital_agent.evaluation.networks.FolderExperiment.scorer", lambda *_: Fixed())
-    rows_of_seed(Plan(replace(task, split=Split(1, 2)), Setting(balls, tmp_path, device="cpu")), 0)
+    rows_of_seed(Plan(replace(task, split=Split(2, 1)), Setting(balls, tmp_path, device="cpu")), 0)
     assert set((tmp_path / "rows").iterdir()) - before
+
+
+@pytest.mark.usefixtures("nothing_is_measured")
+def test_all_images_of_a_part_are_scored_or_those_of_the_patients_that_are_looked_at(
+    task: FolderTask, balls: Path, tmp_path: Path
+) -> None:
+    more = replace(task, split=Split(validation=2, test=2))
+    every = rows_of_seed(Plan(more, Setting(balls, tmp_path / "every", device="cpu")), 0)
+    assert len({(row.split, row.patient, row.condition) for row in every}) == len(every) == 4 * 3
+    some = replace(more, looked_at=Split(validation=1, test=2), strengths=(1,))
+    few = rows_of_seed(Plan(some, Setting(balls, tmp_path / "some", device="cpu")), 0)
+    assert [len({row.patient for row in few if row.split == split}) for split in ("validation", "test")] == [1, 2]
+    assert len(few) == 3 * 2
 
 
 def test_a_second_run_reads_what_the_first_one_scored(
@@ -131,10 +149,11 @@ def test_a_second_run_reads_what_the_first_one_scored(
 def test_images_for_testing_only_are_tested_and_never_trained_on(
     rows: list[Scored], task: FolderTask, balls: Path, out: Path, tmp_path: Path
 ) -> None:
-    write_balls(tmp_path, patients=9)  # p00 ... p07 are ours, whatever folder they lie in; p08 is new
+    write_balls(tmp_path, patients=7)  # p00 ... p05 are ours, whatever folder they lie in; p06 is new
     more = rows_of_seed(Plan(task, Setting(balls, out, test_data=tmp_path, device="cpu")), 0)
-    assert {row.patient for row in more} - {row.patient for row in rows} == {"p08"}
-    assert all(row.split == "test" for row in more if row.patient == "p08")
+    assert {row.patient for row in more} - {row.patient for row in rows} == {"p06"}
+    assert all(row.split == "test" for row in more if row.patient == "p06")
+    assert len(more) == len(rows) + 3, "under every condition, beside the image that was tested before"
 
 
 def test_a_score_in_another_version_is_computed_again_and_nothing_else(
