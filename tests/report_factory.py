@@ -13,6 +13,7 @@ Example:
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 
@@ -263,8 +264,14 @@ class _Site:
 
 def reports_of(story: SiteStory) -> list[SiteReport]:
     """Everything one site sends, in the order of sending; the same story always gives the same reports."""
+    return list(_told(story))
+
+
+@cache
+def _told(story: SiteStory) -> tuple[SiteReport, ...]:
+    """Kept, since many tests tell the same stories; reports cannot be changed, and each caller gets its own list."""
     site = _Site(story)
-    return [report for index in range(story.windows) for report in site.tell(index)]
+    return tuple(report for index in range(story.windows) for report in site.tell(index))
 
 
 def federation(seed: int = 1, windows: int = 30, last_day: datetime | None = None) -> list[SiteStory]:
