@@ -9,6 +9,8 @@ FEDERATE ?=
 ENGINE ?=
 BASE_IMAGES ?=
 KEEP ?=
+# Of pytest's plugins these alone: each process would import and rewrite the others that happen to be installed too.
+PLUGINS := --disable-plugin-autoload -p xdist -p timeout -p hypothesispytest
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .PHONY: help setup demo demo-check outage-check compose-check test test-slow test-data check format train clean
@@ -58,7 +60,7 @@ compose-check: $(DEV_STAMP)
 	@$(BIN)/python -m demo.compose $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGES),--base-images $(BASE_IMAGES)) $(if $(KEEP),--keep)
 
 test: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/deployment -m "not slow and not gpu"
+	@$(BIN)/python -m pytest -q $(PLUGINS) -n 2 --dist loadfile --ignore tests/deployment -m "not slow and not gpu"
 
 test-slow: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -m slow
