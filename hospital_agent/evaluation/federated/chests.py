@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,11 +34,14 @@ CHEST_SITES = (
     SitePlan("small, thick slices", 1, Condition("thickness", 3)),
 )
 TOLD = (
-    "Lesions are inserted into chests, so the truth is exact; each chest is cut to its lungs. {train} analytic chests "
-    "and three real patients are for training, the fourth real patient, one whom nobody trains on and {test} other "
-    "analytic chests for the test. What a real chest had before is neither learnt from nor scored. Five real patients "
-    "are examples and no estimate: the intervals are mostly of analytic chests."
+    "Lesions are inserted into chests, so the truth is exact; each chest is cut to its lungs. Low dose is 2 % of a "
+    "usual one, thick slices are 10 mm. {train} analytic chests and three real patients are for training; the fourth "
+    "real patient, one whom nobody trains on and {test} other analytic chests are for the test. What looks like a "
+    "lesion of a real chest's own is neither learnt from nor scored. Five real patients, with the same lesions in "
+    "every seed, are examples and no estimate: the intervals are mostly of analytic chests."
 )
+ANALYTIC, REAL = "analytic chests", "real chests"
+MARGIN_MM = 16.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class SimulatedChests:
         folder = data / "chest_ct"
         missing = [name for name in (*SHIPPABLE, UNKNOWN_TO_ALL) if not (folder / f"{name}.nii.gz").is_file()]
         if missing:
-            raise NoImages(f"'{data.name}/chest_ct' lacks {', '.join(missing)}.")
+            raise NoImages(f"'{data.resolve().name}/chest_ct' lacks {', '.join(missing)}.")
         patients = sorted(set(SHIPPABLE.values()))
         left_out = patients[seed % len(patients)]
         tested = (left_out, UNKNOWN_TO_ALL)
@@ -87,6 +91,15 @@ class SimulatedChests:
         """See `Images`; the same lesions under every scanner."""
         return ChestCt().under(example, scanner, seed)
 
+    def fingerprint(self) -> Any:
+        """See `Images`."""
+        return [ChestCt().fingerprint(), self.phantoms, self.test_phantoms, FIRST_PHANTOM, MARGIN_MM, self.patch]
+
+
+def kind_of(patient: str) -> str:
+    """Whether a patient is real."""
+    return ANALYTIC if patient.startswith("phantom") else REAL
+
 
 @lru_cache(maxsize=1)
 def _real_hosts(data: Path) -> list[Host]:
@@ -94,7 +107,7 @@ def _real_hosts(data: Path) -> list[Host]:
     return [around_lungs(host) for host in (*shippable_hosts(data), unknown)]
 
 
-def around_lungs(host: Host, margin_mm: float = 16.0) -> Host:
+def around_lungs(host: Host, margin_mm: float = MARGIN_MM) -> Host:
     """The box of the lungs with a margin on every side, as far as the image goes."""
     inside = []
     for axis, step in enumerate(host.spacing_mm):
@@ -102,4 +115,5 @@ def around_lungs(host: Host, margin_mm: float = 16.0) -> Host:
         margin = round(margin_mm / step)
         inside.append(slice(max(0, int(found[0]) - margin), int(found[-1]) + margin + 1))
     box = tuple(inside)
-    return replace(host, image_hu=host.image_hu[box], lungs=host.lungs[box], ignore=host.ignore[box])
+    image, lungs, ignore = host.image_hu[box].copy(), host.lungs[box].copy(), host.ignore[box].copy()
+    return replace(host, image_hu=image, lungs=lungs, ignore=ignore)

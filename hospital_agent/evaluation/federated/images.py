@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.analysis.imaging.volume import Shape
@@ -53,6 +53,10 @@ class Images(Protocol):
 
     def under(self, example: Example, scanner: Condition, seed: int) -> Subject:
         """An example as a scanner makes it; the same seed draws the same."""
+        ...
+
+    def fingerprint(self) -> Any:
+        """Everything that decides on the images and the network, as JSON values."""
         ...
 
 
@@ -109,3 +113,7 @@ class FolderImages:
     def under(self, example: Example, scanner: Condition, seed: int) -> Subject:
         """See `Images`."""
         return self.task.under(example, scanner, seed)
+
+    def fingerprint(self) -> Any:
+        """See `Images`."""
+        return [self.task.fingerprint(), self.patch]

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from hospital_agent.analysis.metrics.dice import dice
 from hospital_agent.analysis.segmentation.bundled import BundledSegmenter
+from hospital_agent.evaluation.cache import fingerprint_of
 from hospital_agent.evaluation.federated.sites import SitePlan
 from hospital_agent.evaluation.federated.training import STRATEGIES, Strategies
 from hospital_agent.evaluation.tasks import Example, Subject
@@ -36,16 +37,17 @@ class AtSiteRow:
 def rows_of(
     strategies: Strategies, plans: Sequence[SitePlan], test: Sequence[Example], folder: Path
 ) -> Iterator[AtSiteRow]:
-    """All rows of one seed, from the folder or now; one file a strategy."""
+    """All rows of one seed, from the folder or now; one file for a strategy and whoever is tested."""
     folder.mkdir(parents=True, exist_ok=True)
     images, seed = strategies.images, strategies.seed
+    tested = fingerprint_of([[asdict(plan) for plan in plans], sorted(example.name for example in test)])
 
     @cache
     def subject(example: Example, plan: SitePlan) -> Subject:
         return images.under(example, plan.scanner, seed)
 
     for strategy in tqdm(STRATEGIES, desc=f"seed {seed}: {images.name}", unit="strategy"):
-        place = folder / f"{images.name}-{strategies.name(strategy)}.json"
+        place = folder / f"{images.name}-{strategies.name(strategy)}-{tested}.json"
         if not place.exists():
             shown = ((plan.name, subject(example, plan)) for plan in plans for example in test)
             made = [asdict(row) for row in _measured(strategies, strategy, shown)]

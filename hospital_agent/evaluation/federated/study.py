@@ -4,7 +4,7 @@ import csv
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from hospital_agent.analysis.segmentation.network import choose_device
 from hospital_agent.evaluation.federated import tables
 from hospital_agent.evaluation.federated.images import Images
 from hospital_agent.evaluation.federated.measuring import AtSiteRow, rows_of
-from hospital_agent.evaluation.federated.sites import SITES, SitePlan, sites_of
+from hospital_agent.evaluation.federated.sites import HELD_OUT, SITES, SitePlan, sites_of
 from hospital_agent.evaluation.federated.training import TUNING_ROUNDS, Cost, FederatedPlan, Strategies
 from hospital_agent.evaluation.markdown import readable
 from hospital_agent.evaluation.report import REPORT, RESULTS, RUN, SUMMARY
@@ -30,11 +30,12 @@ HOW = (
     "for training and test, are as its scanner makes them. Every strategy trains the same network from the same start, "
     "with the same number of optimiser steps in sequence: on all data in one place (pooled), at each site alone "
     "(local), or in rounds whose changes of the weights are averaged in the fixed point of the secure sum (fedavg; "
-    "fedprox with a pull towards the common weights; fedbn with normalisation that stays at the site). A strategy that "
-    f"is tuned goes on for {TUNING_ROUNDS} rounds' worth of steps at each site alone, with a third of the learning "
-    "rate, and goes back where tiles of its held-out patients are worse off, much as `hospital-agent federation accept "
-    "--tune` does, which judges whole images; "
-    "fedavg_tuned is held against local_tuned. Every test patient is segmented at every site."
+    "fedprox with a pull towards the common weights; fedbn with normalisation that stays at the site). All sites "
+    "together so see four times as many tiles as pooled training: where an average is better than that, more tiles in "
+    f"one place might be as good. A strategy that is tuned goes on for {TUNING_ROUNDS} rounds' worth of steps at each "
+    "site alone, with a third of the learning rate, and goes back where tiles of its held-out patients are worse off, "
+    "much as `hospital-agent federation accept --tune` does, which judges whole images; fedavg_tuned is held against "
+    "local_tuned. Every test patient is segmented at every site."
 )
 BETWEEN = (
     "Mean difference of Dice with {level:.0%} intervals of {draws} paired draws of test patients. The networks are "
@@ -51,6 +52,7 @@ class Dataset:
         plan: how all strategies train on them.
         sites: among which the patients are shared out.
         told: what a reader must know of it beside that.
+        kind_of: what kind of patient one is, where the kinds are also told apart in a table; None for one kind.
         tested: how many of the test patients are segmented, the first by name; all when None.
     """
 
@@ -58,6 +60,7 @@ class Dataset:
     plan: FederatedPlan
     sites: Sequence[SitePlan] = SITES
     told: str = ""
+    kind_of: Callable[[str], str] | None = None
     tested: int | None = None
 
     @property
@@ -71,7 +74,8 @@ class Dataset:
         tested = sorted({example.patient for example in parts.test})[: self.tested]
         parts = replace(parts, test=[example for example in parts.test if example.patient in tested])
         train = [*parts.train, *parts.validation]
-        made_of = [sorted(example.name for example in train), [asdict(site) for site in self.sites]]
+        learnt = sorted(example.name for example in train)
+        made_of = [learnt, [asdict(site) for site in self.sites], HELD_OUT, self.images.fingerprint()]
         return Strategies(
             self.images, lambda: sites_of(self.images, train, self.sites, seed), made_of, self.plan,
             out / "networks" / self.name, seed, device,
@@ -99,6 +103,8 @@ class Federated:
         study = self.shortened() if quick else self
         begun, rows, costs = time.time(), [], []
         for dataset in study.datasets:
+            dataset.images.parts(data, seeds[0])  # what is missing is told before hours of training
+        for dataset in study.datasets:
             for seed in seeds:
                 strategies, parts = dataset.strategies(data, out, seed, device)
                 rows += list(rows_of(strategies, dataset.sites, parts.test, out / "rows"))
@@ -124,6 +130,7 @@ class Federated:
                 _told_sites(dataset.sites),
                 *([dataset.told + "\n"] if dataset.told else []),
                 tables.mean_dice(rows, name),
+                *([tables.by_kind(rows, name, dataset.kind_of)] if dataset.kind_of else []),
                 tables.prices(costs, name),
                 BETWEEN.format(level=LEVEL, draws=DRAWS) + "\n",
                 "Against pooled training:\n",
@@ -160,7 +167,8 @@ class Federated:
                 for one in self.datasets
             ),
             "patients": {name: f"{len(found)} tested" for name, found in people.items()},
-            "notes": [],
+            "notes": tables.notes(rows, [one.name for one in self.datasets], seeds)
+            + [f"{one.name}: {one.tested} test patients alone, in little" for one in self.datasets if one.tested],
             "seconds": round(seconds, 1),
             "device": torch.cuda.get_device_name() if on_gpu else f"CPU ({platform.machine()})",
             "versions": {name: version(name) for name in ("segwatch", "torch", "numpy")},

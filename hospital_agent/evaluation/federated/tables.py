@@ -1,7 +1,7 @@
 """Tables of the study: mean Dice at each site, and what federated training gains and loses."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,12 +21,14 @@ from hospital_agent.evaluation.federated.training import (
     LOCAL,
     POOLED,
     STRATEGIES,
+    TUNED,
     Cost,
 )
 from hospital_agent.evaluation.markdown import UNDEFINED, signed, table
 
 ALL = "all sites"
 NEAR = 0.02
+APART = "not told apart from"
 CALLED = {AVERAGED: "federated averaging", AVERAGED_TUNED: "federated averaging with steps of the site's own"}
 
 
@@ -52,14 +54,18 @@ class Gain:
 
 
 def gains(rows: Sequence[AtSiteRow], draws: int = DRAWS) -> list[Gain]:
-    """Federated strategies against pooled training and against local training of as many steps, by site and at all."""
+    """Federated strategies against pooled training and against local training of as many steps, by site and at all.
+
+    Pooled training takes no steps of a site's own, so what is tuned is held against local training alone.
+    """
     found = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
         own = [row for row in rows if row.dataset == dataset]
         for site in [*dict.fromkeys(row.site for row in own), ALL]:
             here = [row for row in own if site in (row.site, ALL)]
             for one in FEDERATED:
-                found += [_gain(here, dataset, site, one, other, draws) for other in (POOLED, alone(one))]
+                others = [alone(one)] if one in TUNED else [POOLED, alone(one)]
+                found += [_gain(here, dataset, site, one, other, draws) for other in others]
     return found
 
 
@@ -90,12 +96,30 @@ def _gain(rows: Sequence[AtSiteRow], dataset: str, site: str, one: str, other: s
 
 
 def mean_dice(rows: Sequence[AtSiteRow], dataset: str) -> str:
-    """Strategy by site: mean over patients, then mean and SD over seeds."""
+    """Strategy by site: mean over test images, then mean and SD over seeds."""
     own = [row for row in rows if row.dataset == dataset]
     sites = [*dict.fromkeys(row.site for row in own), ALL]
     seeds = {name: len({row.seed for row in own if row.strategy == name}) for name in STRATEGIES}
     lines = [[_on(name, seeds), *(_cell(own, name, site) for site in sites)] for name in STRATEGIES]
     return table(["strategy", *sites], lines)
+
+
+def by_kind(rows: Sequence[AtSiteRow], dataset: str, kind_of: Callable[[str], str]) -> str:
+    """Strategy by kind of patient, at all sites: as `mean_dice`."""
+    own = [replace(row, site=kind_of(row.patient)) for row in rows if row.dataset == dataset]
+    kinds = list(dict.fromkeys(row.site for row in own))
+    return table(["strategy", *kinds], [[name, *(_cell(own, name, kind) for kind in kinds)] for name in STRATEGIES])
+
+
+def notes(rows: Sequence[AtSiteRow], datasets: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """Which strategies were measured on fewer seeds than others."""
+    told = []
+    for name in datasets:
+        for strategy in STRATEGIES:
+            count = len({row.seed for row in rows if (row.dataset, row.strategy) == (name, strategy)})
+            if count < len(seeds):
+                told.append(f"{name}: {strategy} on {count} of {len(seeds)} seeds")
+    return told
 
 
 def _on(strategy: str, seeds: Mapping[str, int]) -> str:
@@ -140,7 +164,8 @@ def differences(found: Sequence[Gain], dataset: str, *, pooled: bool) -> str:
     cell = {(gain.strategy, gain.site): _told(gain) for gain in own}
     seeds = {gain.strategy: len(gain.seeds) for gain in own if gain.site == ALL}
     return table(
-        ["strategy", *sites], [[_on(name, seeds), *(cell[name, site] for site in sites)] for name in FEDERATED]
+        ["strategy", *sites],
+        [[_on(name, seeds), *(cell[name, site] for site in sites)] for name in FEDERATED if name in seeds],
     )
 
 
@@ -155,24 +180,30 @@ def sentences(found: Sequence[Gain]) -> list[str]:
     return [said for name in CALLED for gain in found if gain.strategy == name for said in _said(gain)]
 
 
-def _near(estimate: float) -> str:
-    if abs(estimate) <= NEAR:
+def _near(gain: Gain) -> str:
+    """Above or below only where the patients and all seeds say so."""
+    if abs(gain.estimate or 0.0) <= NEAR:
         return f"within {NEAR} Dice of"
-    return f"more than {NEAR} Dice {'above' if estimate > 0 else 'below'}"
+    verdict = _verdict(gain, f"more than {NEAR} Dice above", f"more than {NEAR} Dice below")
+    agreed = len({seed > 0 for seed in gain.seeds}) == 1
+    return verdict if agreed else APART
+
+
+def _verdict(gain: Gain, better: str, worse: str) -> str:
+    if gain.low is not None and gain.low > 0:
+        return better
+    if gain.high is not None and gain.high < 0:
+        return worse
+    return APART
 
 
 def _said(gain: Gain) -> list[str]:
     if gain.estimate is None:
         return []
-    name = CALLED[gain.strategy]
+    name, seeds = CALLED[gain.strategy], f"{len(gain.seeds)} seed{'s' * (len(gain.seeds) != 1)}"
     if gain.site == ALL and gain.against == POOLED:
-        return [f"{gain.dataset}: {name} is {_near(gain.estimate)} pooled training: {_told(gain)}."]
+        return [f"{gain.dataset}: {name} is {_near(gain)} pooled training: {_told(gain)}, {seeds}."]
     if gain.site != ALL and gain.against != POOLED:
-        verdict = "not told apart from"
-        if gain.low is not None and gain.low > 0:
-            verdict = "better than"
-        elif gain.high is not None and gain.high < 0:
-            verdict = "worse than"
-        site = f"{gain.dataset}, site '{gain.site}'"
-        return [f"{site}: {name} is {verdict} training alone: {_told(gain)}."]
+        verdict = _verdict(gain, "better than", "worse than")
+        return [f"{gain.dataset}, site '{gain.site}': {name} is {verdict} training alone: {_told(gain)}, {seeds}."]
     return []

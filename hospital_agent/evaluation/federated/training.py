@@ -120,6 +120,7 @@ class Strategies:
     def name(self, strategy: str) -> str:
         """Under which name a strategy's networks and rows lie."""
         made = [asdict(self.images.grid), asdict(self.images.shape), asdict(self.plan), self._made_of]
+        made += [[TUNING_ROUNDS, TUNING_RATE, JUDGED_TILES]] if strategy in TUNED else []
         return f"seed{self.seed}-{strategy}-{fingerprint_of(made)}"
 
     def trained(self, strategy: str) -> Trained:

@@ -1,14 +1,16 @@
 """Chests of the study: who trains and who tests, what is cut, and what is not known."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hospital_agent.analysis.segmentation.base import Segmentation
-from hospital_agent.evaluation.federated import chests
-from hospital_agent.evaluation.federated.chests import CHEST_SITES, SimulatedChests, around_lungs
+from hospital_agent.evaluation.federated import chests, sites
+from hospital_agent.evaluation.federated.chests import CHEST_SITES, SimulatedChests, around_lungs, kind_of
 from hospital_agent.evaluation.federated.measuring import rows_of
 from hospital_agent.evaluation.federated.sites import SitePlan, sites_of
 from hospital_agent.evaluation.tasks.chest_ct import UNKNOWN_TO_ALL, host_example
@@ -60,6 +62,17 @@ def test_all_kernels_of_a_patient_stay_together(data):
     assert left_out == ["lungdx_A0001_kB", "lungdx_A0001_kL"]
 
 
+def test_no_patient_is_at_two_sites_or_on_both_sides_of_one(hosts, monkeypatch):
+    monkeypatch.setattr(sites, "_item", lambda images, example, scanner, seed: example)
+    examples = [host_example(replace(host, patient=f"p{number // 2}")) for number, host in enumerate([*hosts, *hosts])]
+    for seed in range(6):
+        shared = sites_of(SMALL, examples, (SitePlan("a", 2), SitePlan("b", 1)), seed)
+        parts = [part for site in shared for part in (site.train, site.held_out)]
+        seen = [{one.patient for one in part} for part in parts]
+        assert sum(map(len, parts)) == len(examples)
+        assert sum(map(len, seen)) == len(set.union(*seen)) == 6
+
+
 def test_a_missing_scan_is_named(data):
     (data / "chest_ct" / "lidc0003.nii.gz").unlink()
     with pytest.raises(NoImages, match=r"lacks lidc0003\."):
@@ -67,15 +80,16 @@ def test_a_missing_scan_is_named(data):
 
 
 def test_a_chest_is_cut_to_its_lungs_and_a_margin():
-    whole = phantom_host(1)
-    cut = around_lungs(whole, margin_mm=9.0)
+    whole = phantom_host(1, (40, 68, 110), (6.0, 3.0, 2.0))
+    cut = around_lungs(whole, margin_mm=12.0)
     assert cut.lungs.sum() == whole.lungs.sum()
+    np.testing.assert_array_equal(cut.image_hu[cut.lungs], whole.image_hu[whole.lungs])
     assert cut.image_hu.shape == cut.lungs.shape == cut.ignore.shape
-    for axis in range(3):
+    for axis, margin in enumerate((2, 4, 6)):
         others = tuple({0, 1, 2} - {axis})
         found, all_found = (np.flatnonzero(host.lungs.any(axis=others)) for host in (cut, whole))
-        assert found[0] == min(3, all_found[0])
-        assert cut.lungs.shape[axis] - found[-1] - 1 == min(3, whole.lungs.shape[axis] - all_found[-1] - 1)
+        assert found[0] == min(margin, all_found[0])
+        assert cut.lungs.shape[axis] - found[-1] - 1 == min(margin, whole.lungs.shape[axis] - all_found[-1] - 1)
 
 
 def roughness(subject):
@@ -94,8 +108,8 @@ def test_every_site_shows_the_same_lesions_with_a_scanner_of_its_own():
 
 
 def test_what_is_not_known_is_not_learnt_from(hosts):
-    sites = sites_of(SMALL, [host_example(host) for host in hosts], (SitePlan("a", 1), SitePlan("b", 1)), seed=0)
-    for image, labels in (item for site in sites for item in (*site.train, *site.held_out)):
+    shared = sites_of(SMALL, [host_example(host) for host in hosts], (SitePlan("a", 1), SitePlan("b", 1)), seed=0)
+    for image, labels in (item for site in shared for item in (*site.train, *site.held_out)):
         assert (labels == IGNORE).any()
         assert set(np.unique(labels)) <= {0, 1, IGNORE}
         assert image.shape == labels.shape
@@ -111,6 +125,19 @@ def test_what_is_not_known_is_not_scored(hosts, tmp_path):
     truth, known = int(subject.labels.sum()), int((~subject.ignore).sum())
     assert row.dice == pytest.approx(2 * truth / (truth + known))
     assert known < subject.ignore.size
+
+
+@pytest.mark.data
+@pytest.mark.skipif("SEGWATCH_DATA" not in os.environ, reason="SEGWATCH_DATA names no folder of real images.")
+def test_real_chests_are_cut_and_receive_lesions():
+    parts = SimulatedChests(phantoms=1, test_phantoms=1).parts(Path(os.environ["SEGWATCH_DATA"]), 0)
+    assert {kind_of(one.patient) for one in parts.train} == {chests.REAL, chests.ANALYTIC}
+    real = next(one for one in parts.test if kind_of(one.patient) == chests.REAL)
+    for site in CHEST_SITES:
+        subject = SMALL.under(real, site.scanner, 0)
+        assert 0 < subject.labels.sum() < 0.5 * subject.lungs.sum()
+        assert subject.ignore.any()
+        assert not (subject.ignore & (subject.labels > 0)).any()
 
 
 def _all_of(shape):

@@ -10,8 +10,9 @@ import torch
 from hospital_agent.analysis.errors import TooFewCases
 from hospital_agent.evaluation.config import task_from
 from hospital_agent.evaluation.federated import tables
+from hospital_agent.evaluation.federated.chests import SimulatedChests
 from hospital_agent.evaluation.federated.images import FolderImages
-from hospital_agent.evaluation.federated.measuring import AtSiteRow
+from hospital_agent.evaluation.federated.measuring import AtSiteRow, rows_of
 from hospital_agent.evaluation.federated.sites import SitePlan, sites_of
 from hospital_agent.evaluation.federated.study import Dataset, Federated
 from hospital_agent.evaluation.federated.training import AVERAGED, LOCAL, POOLED, STRATEGIES, Cost, FederatedPlan
@@ -19,6 +20,7 @@ from hospital_agent.evaluation.results_page import results_page
 from hospital_agent.evaluation.rows import Condition
 from hospital_agent.evaluation.studies import studies
 from hospital_agent.evaluation.tasks import tasks
+from hospital_agent.evaluation.tasks.reading import NoImages
 from shared.registry import Registry
 from tests.hospital_agent.evaluation.test_tasks import TOML
 from tests.labelled_images import write_balls
@@ -235,9 +237,52 @@ def test_gains_are_paired():
 )
 def test_sentences_follow_from_the_numbers(gain, near, verdict):
     said = tables.sentences(tables.gains(rows(gain), draws=200))
-    assert len(said) == 6
+    assert len(said) == 5
+    assert all(one.endswith("2 seeds.") for one in said)
     assert f"federated averaging is {near} pooled training" in said[2]
     assert f"site 'many': federated averaging is {verdict} training alone" in said[0]
+
+
+def test_seeds_that_disagree_tell_nothing_apart_from_pooled_training():
+    signs = {0: 0.3, 1: -0.1}
+    told = [replace(row, dice=0.5 + (row.strategy == AVERAGED) * signs[row.seed]) for row in rows(0.0)]
+    said = tables.sentences(tables.gains(told, draws=200))
+    assert "federated averaging is not told apart from pooled training: +0.100" in said[2]
+
+
+def test_what_is_tuned_is_not_held_against_pooled_training():
+    found = tables.gains(rows(0.1), draws=20)
+    assert not [one for one in found if one.strategy == "fedavg_tuned" and one.against == POOLED]
+    assert "fedavg_tuned" not in tables.differences(found, "d", pooled=True)
+
+
+def test_kinds_of_patients_are_told_apart():
+    told = tables.by_kind(rows(0.1), "d", lambda patient: "odd" if int(patient) % 2 else "even")
+    assert "| strategy | even | odd |" in told
+    assert "| pooled | 0.540 | 0.560 |" in told
+
+
+def test_notes_say_what_was_measured_on_fewer_seeds():
+    told = [row for row in rows(0.1) if row.strategy != "fedbn" or row.seed == 0]
+    assert tables.notes(told, ["d"], [0, 1]) == ["d: fedbn on 1 of 2 seeds"]
+
+
+def test_what_is_missing_is_told_before_anything_is_trained(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("hospital_agent.evaluation.federated.training.Strategies._train", None)
+    nowhere = Dataset(SimulatedChests(), PLAN, TWO)
+    with pytest.raises(NoImages, match="chest_ct' lacks lidc0001"):
+        Federated([DATASET, nowhere]).run(data, tmp_path, [0], quick=False, device="cpu", command="")
+    assert not (tmp_path / "networks").exists()
+
+
+def test_rows_of_other_test_patients_are_not_taken(data, out, tmp_path):
+    strategies, parts = DATASET.strategies(data, out, 0, "cpu")
+    names = lambda: {path.name for path in (out / "rows").iterdir()}  # noqa: E731
+    before = names()
+    few = parts.test[:1]
+    assert {row.case for row in rows_of(strategies, TWO, few, out / "rows")} == {few[0].name}
+    for path in names() - before:
+        (out / "rows" / path).unlink()
 
 
 def test_a_strategy_with_fewer_seeds_says_so():
