@@ -11,6 +11,8 @@ BASE_IMAGES ?=
 KEEP ?=
 # Of pytest's plugins these alone: each process would import and rewrite the others that happen to be installed too.
 PLUGINS := --disable-plugin-autoload -p xdist -p timeout -p hypothesispytest
+# Tests, demo and checks start programs by the dozen; without bytecode on disk each would compile all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .PHONY: help setup demo demo-check outage-check compose-check test test-slow test-data check format train clean
