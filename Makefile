@@ -61,8 +61,9 @@ outage-check: $(DEV_STAMP)
 compose-check: $(DEV_STAMP)
 	@$(BIN)/python -m demo.compose $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGES),--base-images $(BASE_IMAGES)) $(if $(KEEP),--keep)
 
+# In the order of folders: xdist's own order, files with most tests first, keeps the long ones for the end, for one worker.
 test: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -q $(PLUGINS) -n 2 --dist loadfile --ignore tests/deployment -m "not slow and not gpu"
+	@$(BIN)/python -m pytest -q $(PLUGINS) -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/deployment -m "not slow and not gpu"
 
 test-slow: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -m slow
