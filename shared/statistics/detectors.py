@@ -45,9 +45,16 @@ class DetectorStep:
 def public_statistic(log_statistic: float, log_threshold: float) -> float:
     """The statistic as it may leave a site: between 0 and 1 above the threshold, rounded to 0.1.
 
-    The bound and the rounding keep the payout of a single case from being read off two successive values.
+    The bound and the rounding keep the payout of a single case from being read off two successive values. Rounding
+    takes nothing across the threshold: a page must not stand beside evidence that lies below its own line. That tells
+    no more than the count of pages does.
     """
-    return round(min(max(log_statistic, 0.0), log_threshold + 1.0), 1)
+    told = round(min(max(log_statistic, 0.0), log_threshold + 1.0), 1)
+    if (told >= log_threshold) == (log_statistic >= log_threshold):
+        return told
+    tenths = math.ceil(log_threshold * 10)
+    tenths += tenths / 10 < log_threshold  # the product may have been rounded down
+    return (tenths if log_statistic >= log_threshold else tenths - 1) / 10
 
 
 def accepted_rate(events: int, cases: int, confidence: float = 0.99) -> float:
