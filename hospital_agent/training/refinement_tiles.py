@@ -8,20 +8,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hospital_agent.analysis.imaging.resample import resample
-from hospital_agent.analysis.imaging.volume import FloatArray, Shape, Volume
+from hospital_agent.analysis.imaging.volume import BoolArray, FloatArray, Shape, Volume
 from hospital_agent.analysis.segmentation.network import WorkingGrid
+from hospital_agent.training.pool import IGNORE
 
 Labels = NDArray[np.uint8]
 Item = tuple[FloatArray, Labels]
 
 
-def on_working_grid(volume: Volume, labels: Labels, grid: WorkingGrid, classes: int) -> Item:
-    """The normalised image and labels where the network works; the label with the largest share of a voxel."""
+def on_working_grid(
+    volume: Volume, labels: Labels, grid: WorkingGrid, classes: int, unknown: BoolArray | None = None
+) -> Item:
+    """The normalised image and labels where the network works; the label with the largest share of a voxel.
+
+    Args:
+        unknown: (Z, Y, X) bool on the volume's grid, where nothing is known: 255, unless something is labelled there.
+    """
     image = resample(volume.array, volume.spacing_mm, grid.spacing_mm)
     shares = [
         resample((labels == number).astype(np.float32), volume.spacing_mm, grid.spacing_mm) for number in range(classes)
     ]
-    return grid.normalise(image.astype(np.float32)), np.stack(shares).argmax(axis=0).astype(np.uint8)
+    found = np.stack(shares).argmax(axis=0).astype(np.uint8)
+    if unknown is not None:
+        found[(resample(unknown.astype(np.float32), volume.spacing_mm, grid.spacing_mm) >= 0.5) & (found == 0)] = IGNORE
+    return grid.normalise(image.astype(np.float32)), found
 
 
 def tiles_of(

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hospital_agent.analysis.errors import TooFewCases
-from hospital_agent.analysis.imaging.resample import resample
 from hospital_agent.evaluation.federated.images import Images
 from hospital_agent.evaluation.rows import Condition
 from hospital_agent.evaluation.tasks import Example
-from hospital_agent.training.pool import IGNORE
 from hospital_agent.training.refinement_tiles import Item, on_working_grid
 
 AS_IT_IS = Condition()
@@ -84,8 +82,4 @@ def sites_of(images: Images, train: Sequence[Example], plans: Sequence[SitePlan]
 
 def _item(images: Images, example: Example, scanner: Condition, seed: int) -> Item:
     subject = images.under(example, scanner, seed)
-    image, labels = on_working_grid(subject.volume, subject.labels, images.grid, len(images.label_names) + 1)
-    if subject.ignore is not None:
-        unknown = resample(subject.ignore.astype(np.float32), subject.volume.spacing_mm, images.grid.spacing_mm) >= 0.5
-        labels = np.where(unknown & (labels == 0), np.uint8(IGNORE), labels)
-    return image, labels
+    return on_working_grid(subject.volume, subject.labels, images.grid, len(images.label_names) + 1, subject.ignore)
