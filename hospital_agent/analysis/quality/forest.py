@@ -27,7 +27,7 @@ class Forest(Regressor):
         from sklearn import config_context
         from sklearn.ensemble import GradientBoostingRegressor
 
-        with config_context(skip_parameter_validation=True):  # every tree would check them: a quarter of the time
+        with config_context(skip_parameter_validation=True):  # every tree would check the same constants again
             fitted = GradientBoostingRegressor(
                 n_estimators=TREES,
                 learning_rate=STEP,
